@@ -1,0 +1,5 @@
+"""`python -m keyferry` is `keyferry`."""
+
+from keyferry.cli import main
+
+main()

@@ -1,0 +1,93 @@
+"""The contract between Keyferry and a secret backend, stated from the caller's side."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, TypeVar, runtime_checkable
+
+from keyferry.api.providers import SecretKeyRef, ServiceAccountRef
+from keyferry.values import Entry, Fetched, Ref, Scope, StoreKey, Token
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """What a login may do. `lacking` says in words which permission is missing and what that costs."""
+
+    listing: bool = True  # the catalogue can be read
+    batching: bool = True  # several values come with one call
+    lacking: tuple[str, ...] = ()
+
+
+class Backend(Protocol):
+    """Reads values."""
+
+    batch: int  # how many refs one call can answer at most, as things are permitted now
+
+    async def check(self) -> Access:
+        """Log in and find out what is allowed, in one or two calls. Raises SyncError where nothing is."""
+
+    async def fetch(self, refs: Collection[Ref]) -> Mapping[Ref, Fetched]:
+        """Answer for every ref. An expected failure is an answer; what is raised is a bug."""
+
+    async def aclose(self) -> None:
+        """Let go of connections, threads and files."""
+
+
+@runtime_checkable
+class Catalogue(Protocol):
+    """Backends that can tell what is there, and what changed, without reading a value."""
+
+    page: int  # how many entries one call lists at most
+
+    def entries(self, scope: Scope) -> AsyncIterator[Entry]:
+        """Every entry in the scope, perhaps more. Raises SyncError; then what came before is not to be trusted."""
+
+
+@runtime_checkable
+class Writer(Protocol):
+    """Backends that can be written to."""
+
+    async def put(self, name: str, data: bytes, tags: Mapping[str, str]) -> str:
+        """Create or update the secret, with just these tags; returns its new version. Raises SyncError."""
+
+    async def delete(self, name: str) -> None:
+        """Delete the secret. Raises SecretMissing when there is none."""
+
+
+class Calls(Protocol):
+    """The store's budget: every call that leaves the process goes through it."""
+
+    async def __call__(self, operation: str, call: Callable[[], Awaitable[T]]) -> T:
+        """Run `call` when the budget allows, within the store's timeout. A `Throttled` that it raises slows the store.
+
+        Raises what `call` raises, and BackendUnavailable when it takes too long.
+        """
+
+
+class Cluster(Protocol):
+    """What a backend may ask of the cluster, already bound to what its store may name."""
+
+    async def secret(self, ref: SecretKeyRef) -> bytes:
+        """One key of a Secret. Raises CredentialsMissing that names what is not there."""
+
+    async def token(self, ref: ServiceAccountRef, audience: str) -> Token:
+        """A fresh token of a ServiceAccount. Raises CredentialsMissing when there is no such account."""
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What a backend is made with, apart from its own part of the spec."""
+
+    store: StoreKey
+    cluster: Cluster
+    call: Calls
+    timeout: float  # seconds, of one call
+    concurrency: int  # calls at once
+    data_dir: Path  # where backends that keep files keep them
+    ambient: bool  # may this store use the operator's own credentials?
+    endpoint_allowed: Callable[[str], bool]  # may this store send requests to this URL?
+
+
+__all__ = ["Access", "Backend", "Calls", "Catalogue", "Cluster", "Context", "Token", "Writer"]

@@ -1,0 +1,22 @@
+"""From a provider's name to its backend, imported on first use so that an SDK that nobody uses costs nothing."""
+
+from importlib import import_module
+
+from keyferry.api.providers import Provider
+from keyferry.backends.base import Backend, Context
+from keyferry.errors import SpecInvalid
+
+_MODULES = {"aws": "keyferry.backends.aws", "sql": "keyferry.backends.sql"}
+TAGGED = frozenset({"aws", "sql"})  # backends whose secrets have tags
+
+
+def create(provider: Provider, context: Context) -> Backend:
+    """The backend of a store, not logged in yet. Raises SyncError where the spec makes no sense to it."""
+    try:
+        module = import_module(_MODULES[provider.name])
+        backend: Backend = module.create(provider.chosen, context)
+    except ModuleNotFoundError as missing:
+        raise SpecInvalid(
+            f"provider {provider.name}: this operator lacks {missing.name}; install keyferry[{provider.name}]"
+        ) from missing
+    return backend

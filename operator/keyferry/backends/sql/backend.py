@@ -1,0 +1,155 @@
+"""A SQL table of encrypted values as a backend: every question is one transaction, within the store's budget."""
+
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
+from typing import TypeVar
+
+from keyferry.api.providers import Sql
+from keyferry.backends.base import Access, Context
+from keyferry.backends.sql.cipher import SHORTEST_KEY, key_material
+from keyferry.backends.sql.failures import mapped
+from keyferry.backends.sql.place import place_of
+from keyferry.backends.sql.schema import LONGEST_NAME
+from keyferry.backends.sql.sqlite import Database, Key
+from keyferry.backends.sql.table import Listed, Table, is_name
+from keyferry.errors import CredentialsMissing, SecretMissing, SecretTooLarge, SpecInvalid, SyncError, ValueInvalid
+from keyferry.values import Entry, Fetched, Ref, Scope, Value
+
+T = TypeVar("T")
+
+LARGEST_VALUE = 1024 * 1024  # bytes: no Kubernetes Secret holds more
+
+
+class SqlBackend:
+    """Reads and writes the secrets of one database. The current version of each is the only one."""
+
+    batch = 500  # far below SQLite's limit on variables, so that one answer stays small enough to hold
+    page = 5000
+
+    def __init__(self, spec: Sql, context: Context, *, clock: Callable[[], float] = time.time) -> None:
+        self._place = place_of(context.data_dir, context.store, spec.database)
+        self._key_ref = spec.encryption.key_secret_ref
+        self._context = context
+        self._clock = clock
+        self._database: Database | None = None
+
+    async def check(self) -> Access:
+        """Read the key anew and try it. It fits even an empty database, or AuthFailed is raised."""
+        self._database = await self._log_in()
+        await self._ask("Check", _nothing)
+        return Access()
+
+    async def fetch(self, refs: Collection[Ref]) -> Mapping[Ref, Fetched]:
+        """Answer for every ref, with one query for as many as `batch`."""
+        names = sorted({ref.id for ref in refs if is_name(ref.id)})
+        found: dict[str, Fetched] = {}
+        for start in range(0, len(names), self.batch):
+            found |= await self._read(names[start : start + self.batch])
+        return {ref: self._answer(ref, found.get(ref.id)) for ref in refs}
+
+    async def entries(self, scope: Scope) -> AsyncIterator[Entry]:
+        """Every secret in the scope, from names, versions and tags alone. A page is true as a whole."""
+        after, more = "", True
+        while more:
+            page = await self._ask("List", _paging(after, scope.name_prefix, self.page))
+            for row in page:
+                if row.entry is None:
+                    raise self._changed(row.name)
+                if _inside(scope, row.entry.tags):
+                    yield row.entry
+            more = len(page) == self.page
+            after = page[-1].name if page else ""
+
+    async def put(self, name: str, data: bytes, tags: Mapping[str, str]) -> str:
+        """Write the secret with just these tags; returns its new version."""
+        if not is_name(name):
+            raise SpecInvalid(f"{self._place}: a secret's name has 1 to {LONGEST_NAME} printable characters")
+        if len(data) > LARGEST_VALUE:
+            raise SecretTooLarge(f"{self._place}, secret {name!r}: a value has at most {LARGEST_VALUE} bytes")
+
+        async def write(table: Table) -> int:
+            return await table.put(name, data, tags, now=int(self._clock()))
+
+        return str(await self._ask("Put", write, write=True))
+
+    async def delete(self, name: str) -> None:
+        """Delete the secret. Raises SecretMissing when there is none."""
+
+        async def write(table: Table) -> bool:
+            return is_name(name) and await table.delete(name, now=int(self._clock()))
+
+        if not await self._ask("Delete", write, write=True):
+            raise SecretMissing(f"{self._place} has no secret {name!r}")
+
+    async def aclose(self) -> None:
+        if self._database is not None:
+            await self._database.aclose()
+
+    async def _read(self, names: Collection[str]) -> dict[str, Fetched]:
+        async def read(table: Table) -> dict[str, Value | None]:
+            return await table.read(names)
+
+        try:
+            found = await self._ask("Select", read)
+        except SyncError as error:
+            return dict.fromkeys(names, _bare(error))
+        return {name: value or self._changed(name) for name, value in found.items()}
+
+    def _answer(self, ref: Ref, found: Fetched | None) -> Fetched:
+        if found is None:
+            return SecretMissing(f"{self._place} has no secret {ref.id!r}")
+        if isinstance(found, Value) and ref.version not in ("", found.version):
+            return SecretMissing(
+                f"{self._place} keeps only the current version of {ref.id!r}, which is {found.version}: "
+                f"version {ref.version!r} is gone, or never was; leave version out to follow the current one"
+            )
+        return found
+
+    def _changed(self, name: str) -> ValueInvalid:
+        return ValueInvalid(
+            f"{self._place}, secret {name!r}: the row is not as Keyferry wrote it. It was changed from outside, or its "
+            "content is that of another row or of an older version; put the secret again, or restore a backup"
+        )
+
+    async def _ask(self, operation: str, work: Callable[[Table], Awaitable[T]], *, write: bool = False) -> T:
+        database = self._database = self._database or await self._log_in()
+
+        async def attempt() -> T:
+            with mapped(self._place):
+                async with database.transaction(write=write) as table:
+                    return await work(table)
+
+        return await self._context.call(operation, attempt)
+
+    async def _log_in(self) -> Database:
+        ref = self._key_ref
+        source = f"Secret {ref.namespace or self._context.store.namespace}/{ref.name}, key {ref.key},"
+        material = key_material(await self._context.cluster.secret(ref))
+        if material is None:
+            raise CredentialsMissing(
+                f"{self._place}: {source} has fewer than {SHORTEST_KEY} characters; write a longer key, such as that "
+                "of: openssl rand -base64 48"
+            )
+        # Another process's lock must be given up before the call is, so that the error can say what it was.
+        return Database(self._place, Key(material, source), busy=self._context.timeout / 2)
+
+
+async def _nothing(_: Table) -> None:
+    """To open the database is the question."""
+
+
+def _paging(after: str, prefix: str, size: int) -> Callable[[Table], Awaitable[list[Listed]]]:
+    async def page(table: Table) -> list[Listed]:
+        return await table.page(after, prefix, size)
+
+    return page
+
+
+def _inside(scope: Scope, tags: Mapping[str, str]) -> bool:
+    return all(key in tags and text in ("", tags[key]) for key, text in scope.tags.items())
+
+
+def _bare(error: SyncError) -> SyncError:
+    """The error as an answer, which outlives the question by far: without the frames that it came through."""
+    error.__cause__ = error.__context__ = None
+    return error.with_traceback(None)

@@ -1,0 +1,110 @@
+"""Values in batches: askers of one moment share calls, askers of one secret share an answer, a cache serves the rest."""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from dataclasses import dataclass, field
+
+from keyferry.errors import BackendUnavailable, InternalError
+from keyferry.values import Fetched, Ref, Value
+
+_LINGER_SECONDS = 0.02  # how long a batch that is not full waits for company
+_CLOSED = "the store was closed while its values were being read"
+
+
+@dataclass(slots=True)
+class Cache:
+    """Values by ref, the oldest out first. Times are the loop's, in seconds."""
+
+    size: int
+    age: float
+    _kept: OrderedDict[Ref, tuple[float, Value]] = field(default_factory=OrderedDict, init=False)
+
+    def get(self, ref: Ref, version: str, now: float) -> Value | None:
+        """The value at just that version, if it is kept and young enough."""
+        kept = self._kept.get(ref)
+        return kept[1] if kept and kept[1].version == version and now - kept[0] < self.age else None
+
+    def put(self, ref: Ref, value: Value, now: float) -> None:
+        """Keep a value, and let go of what is too old or too much."""
+        self._kept[ref] = (now, value)
+        self._kept.move_to_end(ref)
+        while self._kept:
+            oldest = next(iter(self._kept.values()))[0]
+            if len(self._kept) <= self.size and now - oldest < self.age:
+                break
+            self._kept.popitem(last=False)
+
+
+@dataclass(slots=True)
+class Batcher:
+    """Reads values by as few calls as the backend allows. One event loop owns it.
+
+    `read` is the backend's fetch; `batch()` how many refs one call answers.
+    """
+
+    read: Callable[[Collection[Ref]], Awaitable[Mapping[Ref, Fetched]]]
+    batch: Callable[[], int]
+    _waiting: dict[Ref, "asyncio.Future[Fetched]"] = field(default_factory=dict, init=False)
+    _timer: asyncio.TimerHandle | None = field(default=None, init=False)
+    _tasks: set[asyncio.Task[None]] = field(default_factory=set, init=False)
+
+    async def fetch(self, refs: Collection[Ref]) -> dict[Ref, Fetched]:
+        """An answer for every ref, read after this call began."""
+        loop = asyncio.get_running_loop()
+        futures = {ref: self._waiting.setdefault(ref, loop.create_future()) for ref in refs}
+        self._arm(loop)
+        if futures:
+            await asyncio.wait(set(futures.values()))
+        return {ref: future.result() for ref, future in futures.items()}
+
+    def _arm(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Send what is full at once, and give the rest a little time for company."""
+        while len(self._waiting) >= self.batch():
+            self._send(self.batch())
+        if self._timer:
+            self._timer.cancel()
+            self._timer = None
+        if self._waiting:
+            self._timer = loop.call_later(_LINGER_SECONDS, self._flush)
+
+    def _flush(self) -> None:
+        self._timer = None
+        while self._waiting:
+            self._send(self.batch())
+
+    def _send(self, size: int) -> None:
+        chunk = {ref: self._waiting.pop(ref) for ref in list(self._waiting)[: max(1, size)]}
+        task = asyncio.create_task(self._one(chunk))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _one(self, chunk: dict[Ref, "asyncio.Future[Fetched]"]) -> None:
+        try:
+            answers = await self.read(chunk.keys())
+        except asyncio.CancelledError:
+            _answer(chunk, dict.fromkeys(chunk, BackendUnavailable(_CLOSED)))
+            raise
+        except BaseException:
+            _answer(
+                chunk, dict.fromkeys(chunk, InternalError("the backend broke its contract; see the operator's log"))
+            )
+            raise
+        _answer(chunk, answers)
+
+    async def aclose(self) -> None:
+        """Stop what is under way; whoever waits is told."""
+        if self._timer:
+            self._timer.cancel()
+        _answer(self._waiting, dict.fromkeys(self._waiting, BackendUnavailable(_CLOSED)))
+        self._waiting.clear()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+def _answer(chunk: Mapping[Ref, "asyncio.Future[Fetched]"], answers: Mapping[Ref, Fetched]) -> None:
+    unanswered = BackendUnavailable("the backend left this secret out of its answer")
+    for ref, future in chunk.items():
+        if not future.done():
+            future.set_result(answers.get(ref, unanswered))

@@ -1,0 +1,222 @@
+"""The counter of a store: which version is there, and what does it hold? All its ExternalSecrets ask here."""
+
+import asyncio
+import math
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+
+from keyferry import metrics
+from keyferry.backends.base import Access, Backend, Catalogue
+from keyferry.errors import AuthFailed, BackendUnavailable, PermissionDenied, SecretMissing, SyncError, Throttled
+from keyferry.fetch.batch import Batcher, Cache
+from keyferry.fetch.budget import Budget
+from keyferry.fetch.guard import Guard
+from keyferry.fetch.sweep import Sweeper
+from keyferry.plan.resolve import resolve, search
+from keyferry.plan.snapshot import Snapshot
+from keyferry.policy.mapping import Mapping as StoreMapping
+from keyferry.policy.mapping import places
+from keyferry.values import Entry, Fetched, Found, Looked, Lookup, Ref, Search, Value
+
+_LEARNING_PAGES = 4  # calls more than reading directly would cost that finding out the catalogue's size may cost
+
+
+class _TooCostly(Exception):  # noqa: N818 - no failure: a decision
+    """Sweeping costs more calls than reading what is asked for."""
+
+
+@dataclass(slots=True)
+class Fetcher:
+    """One store's catalogue, values and limits. One event loop owns it.
+
+    `demand()` says how many ExternalSecrets the store has; `trouble` is told of failures that may concern
+    all of them, `swept` that the catalogue was looked at.
+    """
+
+    store: str
+    backend: Backend
+    mapping: StoreMapping
+    budget: Budget
+    guard: Guard
+    cache: Cache | None
+    demand: Callable[[], int]
+    trouble: Callable[[SyncError], None]
+    swept: Callable[[], None]
+    access: Access = field(default_factory=Access)
+    readable: bool | None = field(default=None, init=False)  # whether the last value asked for could be read
+    _sweeper: Sweeper = field(init=False)
+    _batcher: Batcher = field(init=False)
+    _searched: bool = field(default=False, init=False)  # somebody uses find: sweeps there must be
+    _pages: int = field(default=0, init=False)  # calls that the last sweep took, or had taken when it was given up
+
+    def __post_init__(self) -> None:
+        self._sweeper = Sweeper(self._sweep)
+        self._batcher = Batcher(self.backend.fetch, lambda: self.backend.batch)
+
+    @property
+    def last_sweep(self) -> Snapshot | None:
+        """The newest snapshot of the catalogue."""
+        return self._sweeper.last
+
+    async def look(
+        self, asked: Collection[Lookup | Search], hierarchy: tuple[str, ...], *, at: float, slack: float = 0.0
+    ) -> Looked:
+        """Which versions are there, for a namespace called `hierarchy[0]` in the backend.
+
+        `at`: the loop's time that the answer must not be older than; `slack`: seconds by which it may, as long as
+        nothing is missing. Every failure is an answer.
+        """
+        self._searched |= any(isinstance(each, Search) for each in asked)
+        lookups = [each for each in asked if isinstance(each, Lookup)]
+        if self._directly():
+            return {**await self._read(lookups, hierarchy)}
+        try:
+            snapshot = await self._sweeper.snapshot(not_before=at - slack)
+            answers = self._in(snapshot, asked, hierarchy)
+            if snapshot.started < at and any(isinstance(answer, SyncError) for answer in answers.values()):
+                answers = self._in(await self._sweeper.snapshot(not_before=at), asked, hierarchy)
+        except _TooCostly:
+            return {**await self._read(lookups, hierarchy)}
+        except Throttled as throttled:
+            return dict.fromkeys(asked, throttled)
+        except SyncError as failure:
+            self.trouble(failure)
+            return dict.fromkeys(asked, failure)
+        return await self._confirmed(answers, hierarchy)
+
+    async def values(self, found: Collection[Found], *, fresh: bool = False) -> dict[Found, Fetched]:
+        """What was found holds: from the cache where that has just this version, else (or if `fresh`) the backend."""
+        now = asyncio.get_running_loop().time()
+        kept = {} if fresh else {each: value for each in found if (value := self._kept(each, now))}
+        metrics.CACHE_HITS.labels(self.store).inc(len(kept))
+        fetched = await self._fetch({each.ref for each in found if each not in kept})
+        return {each: kept.get(each) or fetched[each.ref] for each in found}
+
+    async def aclose(self) -> None:
+        """Stop what is under way and close the backend."""
+        await self._sweeper.aclose()
+        await self._batcher.aclose()
+        await self.backend.aclose()
+
+    def _directly(self) -> bool:
+        """Whether reading values costs fewer calls than a sweep, as far as is known."""
+        if not self.mapping.named or self._searched:
+            return False
+        return not self._lists() or self._pages > self._affordable()
+
+    def _lists(self) -> bool:
+        return self.access.listing and isinstance(self.backend, Catalogue)
+
+    def _affordable(self) -> int:
+        """How many calls a sweep may take before reading directly is the cheaper way."""
+        return math.ceil(max(1, self.demand()) / max(1, self.backend.batch)) + _LEARNING_PAGES
+
+    async def _sweep(self) -> Snapshot:
+        started = asyncio.get_running_loop().time()
+        if not isinstance(self.backend, Catalogue) or not self.access.listing:
+            raise PermissionDenied(
+                f"{self.store}: its login may not list secrets, which mapping by Tags and find need: grant that, or map "
+                "by Names or Paths and name every key"
+            )
+        limit = self._affordable() if self.mapping.named and not self._searched else math.inf
+        entries: list[Entry] = []
+        async for entry in self.backend.entries(self.mapping.scope()):
+            entries.append(entry)
+            self._pages = math.ceil(len(entries) / self.backend.page)
+            if self._pages > limit:
+                raise _TooCostly
+        snapshot = Snapshot.of(entries, self.mapping, started=started)
+        self.guard.saw(snapshot.ids())
+        metrics.STORE_OFFERED.labels(self.store).set(len(snapshot.ids()))
+        metrics.STORE_SWEPT.labels(self.store).set_to_current_time()
+        self.swept()
+        return snapshot
+
+    def _in(
+        self, snapshot: Snapshot, asked: Collection[Lookup | Search], hierarchy: tuple[str, ...]
+    ) -> dict[Lookup | Search, tuple[Found, ...] | SyncError]:
+        """What the snapshot says; where much of it vanished at once, nothing is called missing."""
+        answers: dict[Lookup | Search, tuple[Found, ...] | SyncError] = {}
+        for each in asked:
+            if isinstance(each, Search):
+                answers[each] = self.guard.held or search(snapshot, self.mapping, each, hierarchy)
+            else:
+                answer = resolve(snapshot, self.mapping, each, hierarchy)
+                answers[each] = self._doubted(answer) if isinstance(answer, SyncError) else (answer,)
+        return answers
+
+    def _doubted(self, answer: SyncError) -> SyncError:
+        return (self.guard.held or answer) if isinstance(answer, SecretMissing) else answer
+
+    async def _confirmed(
+        self, answers: Mapping[Lookup | Search, tuple[Found, ...] | SyncError], hierarchy: tuple[str, ...]
+    ) -> Looked:
+        """Ask directly where the catalogue cannot tell: what it lacks may be newer than it, or an older version."""
+        unsure = [each for each, answer in answers.items() if isinstance(each, Lookup) and self._unsure(answer)]
+        by_name = unsure if self.mapping.named else []
+        direct = await self._read(by_name, hierarchy)
+        known = [(each, found[0]) for each in unsure if not isinstance(found := answers[each], SyncError)]
+        read = await self._fetch({found.ref for each, found in known if each not in direct})
+        versions: dict[Lookup | Search, tuple[Found, ...] | SyncError] = {
+            each: _told(found, read[found.ref]) for each, found in known if each not in direct
+        }
+        return {**answers, **direct, **versions}
+
+    def _unsure(self, answer: tuple[Found, ...] | SyncError) -> bool:
+        if isinstance(answer, SyncError):
+            return isinstance(answer, SecretMissing) and self.mapping.named
+        return not answer[0].version
+
+    async def _read(
+        self, lookups: Collection[Lookup], hierarchy: tuple[str, ...]
+    ) -> dict[Lookup | Search, tuple[Found, ...] | SyncError]:
+        """Versions by reading values: the nearest place that holds one."""
+        wanted: dict[Lookup, list[Ref]] = {}
+        answers: dict[Lookup | Search, tuple[Found, ...] | SyncError] = {}
+        for each in lookups:
+            try:
+                wanted[each] = [
+                    Ref(self.mapping.name(at), each.version) for at in places(self.mapping, hierarchy, each.key)
+                ]
+            except SyncError as refused:
+                answers[each] = refused
+        read = await self._fetch({ref for refs in wanted.values() for ref in refs})
+        for each, refs in wanted.items():
+            nearest = next((ref for ref in refs if not isinstance(read[ref], SecretMissing)), None)
+            if nearest is None:
+                answers[each] = self._doubted(_failure(read[refs[0]]))
+            else:
+                answers[each] = _told(Found(each.key, nearest, ""), read[nearest])
+        return answers
+
+    def _kept(self, found: Found, now: float) -> Value | None:
+        return found.value or (self.cache.get(found.ref, found.version, now) if self.cache else None)
+
+    async def _fetch(self, refs: Collection[Ref]) -> dict[Ref, Fetched]:
+        if not refs:
+            return {}
+        fetched = await self._batcher.fetch(refs)
+        now = asyncio.get_running_loop().time()
+        for ref, answer in fetched.items():
+            if isinstance(answer, Value):
+                self.readable = True
+                if self.cache:
+                    self.cache.put(ref, answer, now)
+            elif isinstance(answer, PermissionDenied):
+                self.readable = False
+            elif isinstance(answer, BackendUnavailable | AuthFailed) and not isinstance(answer, Throttled):
+                self.trouble(answer)
+        return fetched
+
+
+def _failure(answer: Fetched) -> SyncError:
+    if not isinstance(answer, SyncError):
+        raise TypeError("a value is no failure")
+    return answer
+
+
+def _told(found: Found, answer: Fetched) -> tuple[Found, ...] | SyncError:
+    """What a value tells of its version."""
+    if isinstance(answer, SyncError):
+        return answer
+    return (Found(found.key, found.ref, answer.version, answer),)

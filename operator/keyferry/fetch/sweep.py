@@ -1,0 +1,57 @@
+"""Versions first: one look at the backend's catalogue, fresh enough for whoever asks, shared by all who ask meanwhile."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+from keyferry.errors import BackendUnavailable
+from keyferry.plan.snapshot import Snapshot
+
+
+@dataclass(slots=True)
+class Sweeper:
+    """Takes snapshots, one at a time. Whoever needs one that began after some moment shares it with all who do.
+
+    One event loop owns it. `take` makes a snapshot, or raises.
+    """
+
+    take: Callable[[], Awaitable[Snapshot]]
+    last: Snapshot | None = field(default=None, init=False)
+    _running: asyncio.Task[Snapshot] | None = field(default=None, init=False)
+    _running_since: float = field(default=0.0, init=False)
+
+    async def snapshot(self, *, not_before: float) -> Snapshot:
+        """A snapshot that began at or after that time of the loop. Raises what `take` raises."""
+        while True:
+            if self.last and self.last.started >= not_before:
+                return self.last
+            if self._running is None:
+                self._running_since = asyncio.get_running_loop().time()
+                self._running = asyncio.create_task(self._take())
+            began, running = self._running_since, self._running
+            snapshot = await _outcome(running, shared=began >= not_before)
+            if snapshot and snapshot.started >= not_before:
+                return snapshot
+
+    async def _take(self) -> Snapshot:
+        try:
+            self.last = await self.take()
+            return self.last
+        finally:
+            self._running = None
+
+    async def aclose(self) -> None:
+        """Stop a snapshot that is being taken."""
+        if self._running:
+            self._running.cancel()
+            await asyncio.gather(self._running, return_exceptions=True)
+
+
+async def _outcome(running: asyncio.Task[Snapshot], *, shared: bool) -> Snapshot | None:
+    """What a running sweep came to; its failure counts only for those whom its success would have served."""
+    await asyncio.wait({running})
+    if running.cancelled():
+        raise BackendUnavailable("the store was closed while its catalogue was being listed")
+    if not shared and running.exception():
+        return None
+    return running.result()

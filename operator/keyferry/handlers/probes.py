@@ -1,0 +1,42 @@
+"""What the kubelet and Prometheus ask: /healthz, /readyz and /metrics, on one port."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from aiohttp import web
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from keyferry.app import App
+
+
+def routes(app: App) -> web.Application:
+    """Liveness fails when work has stopped, not only when this server has."""
+
+    async def healthz(_: web.Request) -> web.Response:
+        trouble = app.stopped()
+        return web.Response(text=trouble or "ok", status=500 if trouble else 200)
+
+    async def readyz(_: web.Request) -> web.Response:
+        return web.Response(
+            text="ok" if app.ready else "still learning what there is", status=200 if app.ready else 503
+        )
+
+    async def metrics(_: web.Request) -> web.Response:
+        return web.Response(body=generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+    site = web.Application()
+    site.add_routes([web.get("/healthz", healthz), web.get("/readyz", readyz), web.get("/metrics", metrics)])
+    return site
+
+
+@asynccontextmanager
+async def served(app: App, listen: str) -> AsyncIterator[None]:
+    """The server, while the context is open. `listen` is host:port."""
+    host, _, port = listen.rpartition(":")
+    runner = web.AppRunner(routes(app), access_log=None)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, host.strip("[]") or None, int(port)).start()
+        yield
+    finally:
+        await runner.cleanup()

@@ -1,0 +1,57 @@
+"""What a backend may ask of the cluster: Secrets and tokens, bound to what its store may name (`backends.base.Cluster`)."""
+
+import base64
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from keyferry.api.providers import SecretKeyRef, ServiceAccountRef
+from keyferry.errors import CredentialsMissing, SpecInvalid
+from keyferry.kube.client import Kube, path
+from keyferry.kube.errors import NotFound
+from keyferry.values import Key, StoreKey, Token
+
+
+@dataclass(slots=True)
+class StoreCluster:
+    """The cluster as one store may see it. `used` tells which Secrets its login depends on."""
+
+    kube: Kube
+    store: StoreKey
+    used: set[Key] = field(default_factory=set)
+
+    async def secret(self, ref: SecretKeyRef) -> bytes:
+        """One key of a Secret. Raises CredentialsMissing that names what is not there."""
+        at = Key(self._namespace(ref.namespace, f"Secret {ref.name}"), ref.name)
+        self.used.add(at)
+        try:
+            found = await self.kube.get(path("v1", "secrets", at.namespace, at.name))
+        except NotFound as missing:
+            raise CredentialsMissing(
+                f"{self.store}: Secret {at} is not there; its key {ref.key} is the login's"
+            ) from missing
+        data = found.get("data") or {}
+        if ref.key not in data:
+            raise CredentialsMissing(f"{self.store}: Secret {at} has no key {ref.key}")
+        return base64.b64decode(data[ref.key])
+
+    async def token(self, ref: ServiceAccountRef, audience: str) -> Token:
+        """A fresh token of a ServiceAccount. Raises CredentialsMissing when there is no such account."""
+        at = Key(self._namespace(ref.namespace, f"ServiceAccount {ref.name}"), ref.name)
+        request = {"spec": {"audiences": [audience], "expirationSeconds": 3600}}
+        try:
+            made = await self.kube.send(
+                "POST", path("v1", "serviceaccounts", at.namespace, at.name, sub="token"), body=request
+            )
+        except NotFound as missing:
+            raise CredentialsMissing(f"{self.store}: ServiceAccount {at} is not there") from missing
+        status = made["status"]
+        return Token(status["token"], datetime.fromisoformat(status["expirationTimestamp"]).timestamp())
+
+    def _namespace(self, named: str | None, what: str) -> str:
+        if not self.store.namespace:
+            if not named:
+                raise SpecInvalid(f"{self.store}: say in which namespace {what} is (namespace:)")
+            return named
+        if named not in (None, self.store.namespace):
+            raise SpecInvalid(f"{self.store}: {what} must be in the store's own namespace {self.store.namespace}")
+        return self.store.namespace

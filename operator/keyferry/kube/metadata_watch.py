@@ -1,0 +1,100 @@
+"""A watch of all Secrets as metadata: it never lists their values."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from keyferry.errors import KubeUnavailable
+from keyferry.kube.client import METADATA, METADATA_LIST, Kube, path
+from keyferry.kube.errors import Gone, KubeError
+from keyferry.kube.secrets import SecretMeta, meta_of
+from keyferry.values import Key
+
+_LOG = logging.getLogger(__name__)
+_WATCH_SECONDS = 290
+_PAUSE_SECONDS = 1.0
+_PAGE = "500"
+_SECRETS = path("v1", "secrets")
+
+
+@dataclass(slots=True)
+class SecretWatch:
+    """Calls `seen` with every Secret that appears, changes or goes (then with None)."""
+
+    kube: Kube
+    known: dict[Key, SecretMeta]
+    seen: Callable[[Key], None]
+    alive_at: float = field(default=0.0, init=False)  # the loop's time when the watch last worked
+
+    async def list(self) -> str:
+        """Bring `known` up to date, tell of every difference, and return the version to watch from."""
+        found: dict[Key, SecretMeta] = {}
+        query = {"limit": _PAGE}
+        while True:
+            page = await self.kube.get(_SECRETS, accept=METADATA_LIST, **query)
+            found |= {_key(item): meta_of(item["metadata"]) for item in page.get("items") or ()}
+            if not (more := page["metadata"].get("continue")):
+                break
+            query["continue"] = more
+        for key in self.known.keys() - found.keys():
+            self._forget(key)
+        for key, meta in found.items():
+            self._learn(key, meta)
+        self._beat()
+        version: str = page["metadata"]["resourceVersion"]
+        return version
+
+    async def run(self, version: str) -> None:
+        """Watch for ever, from the version that `list` returned."""
+        while True:
+            try:
+                version = await self._follow(version)
+            except (Gone, KubeError, KubeUnavailable) as broken:
+                if not isinstance(broken, Gone):
+                    _LOG.warning("watching Secrets: %s", broken)
+                    await asyncio.sleep(_PAUSE_SECONDS)
+                version = await self._list_again(version)
+
+    async def _list_again(self, version: str) -> str:
+        try:
+            return await self.list()
+        except (KubeError, KubeUnavailable) as broken:
+            _LOG.warning("listing Secrets: %s", broken)
+            await asyncio.sleep(_PAUSE_SECONDS)
+            return version
+
+    async def _follow(self, version: str) -> str:
+        async for event in self.kube.watch(_SECRETS, version, accept=METADATA, seconds=_WATCH_SECONDS):
+            metadata = event["object"]["metadata"]
+            version = metadata["resourceVersion"]
+            self._beat()
+            if event["type"] == "BOOKMARK":
+                continue
+            key, meta = _key(event["object"]), meta_of(metadata)
+            if event["type"] == "DELETED":
+                self._deleted(key, meta)
+            else:
+                self._learn(key, meta)
+        return version
+
+    def _learn(self, key: Key, meta: SecretMeta) -> None:
+        # Our own writes are known before the watch tells of them; what it tells late must not look like drift.
+        if (known := self.known.get(key)) is None or meta.newer_than(known):
+            self.known[key] = meta
+            self.seen(key)
+
+    def _deleted(self, key: Key, meta: SecretMeta) -> None:
+        if (known := self.known.get(key)) and known.uid == meta.uid:
+            self._forget(key)
+
+    def _forget(self, key: Key) -> None:
+        if self.known.pop(key, None):
+            self.seen(key)
+
+    def _beat(self) -> None:
+        self.alive_at = asyncio.get_running_loop().time()
+
+
+def _key(item: dict[str, dict[str, str]]) -> Key:
+    return Key(item["metadata"]["namespace"], item["metadata"]["name"])

@@ -1,0 +1,69 @@
+"""What was last seen of the cluster, so that a reconciliation reads no API server. One event loop owns it.
+
+Secrets are kept as metadata only. Indexes answer who depends on what: they are what makes a change arrive at once.
+"""
+
+from collections import defaultdict
+from collections.abc import Hashable, Iterable
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+from keyferry.kube.client import Json
+from keyferry.kube.secrets import SecretMeta
+from keyferry.values import Key, StoreKey
+
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V", bound=Hashable)
+
+
+class Index(Generic[K, V]):
+    """From what is depended on to those who depend on it."""
+
+    def __init__(self) -> None:
+        self._dependents: dict[K, set[V]] = defaultdict(set)
+        self._sources: dict[V, frozenset[K]] = {}
+
+    def put(self, dependent: V, sources: Iterable[K]) -> None:
+        """Say anew what `dependent` depends on; nothing forgets it."""
+        for gone in self._sources.pop(dependent, frozenset()):
+            self._dependents[gone].discard(dependent)
+            if not self._dependents[gone]:
+                del self._dependents[gone]
+        if new := frozenset(sources):
+            self._sources[dependent] = new
+            for source in new:
+                self._dependents[source].add(dependent)
+
+    def of(self, source: K) -> frozenset[V]:
+        """Who depends on it."""
+        return frozenset(self._dependents.get(source, ()))
+
+
+@dataclass(slots=True)
+class Watched:
+    """Objects by key as plain JSON (spec, status and the metadata that matters), and who depends on what."""
+
+    external_secrets: dict[Key, Json] = field(default_factory=dict)
+    stores: dict[StoreKey, Json] = field(default_factory=dict)
+    namespaces: dict[str, Json] = field(default_factory=dict)
+    secrets: dict[Key, SecretMeta] = field(default_factory=dict)
+
+    by_store: Index[StoreKey, Key] = field(default_factory=Index)  # ExternalSecrets of a store
+    by_namespace: Index[str, Key] = field(default_factory=Index)  # ExternalSecrets in a namespace
+    by_target: Index[Key, Key] = field(default_factory=Index)  # ExternalSecrets that write a Secret
+    by_credential: Index[Key, StoreKey] = field(default_factory=Index)  # stores that log in with a Secret
+
+
+def trimmed(body: Json) -> Json:
+    """An object without what nobody here reads: managed fields and other people's annotations can be large."""
+    metadata = body["metadata"]
+    annotations = {name: text for name, text in (metadata.get("annotations") or {}).items() if "keyferry.dev/" in name}
+    kept = {
+        name: metadata[name]
+        for name in ("name", "namespace", "uid", "generation", "resourceVersion", "labels")
+        if name in metadata
+    }
+    return {
+        "metadata": {**kept, "annotations": annotations},
+        **{part: body[part] for part in ("spec", "status") if part in body},
+    }

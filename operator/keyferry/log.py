@@ -1,0 +1,52 @@
+"""Logging: one line per change of state, as text for people or JSON for machines, never with a value."""
+
+import logging
+import sys
+from enum import StrEnum
+
+from pythonjsonlogger.json import JsonFormatter
+
+
+class LogFormat(StrEnum):
+    """How a log line looks."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+# These log requests with their headers and bodies at DEBUG: tokens and values.
+_LOUD = ("aiohttp", "aiosqlite", "asyncio", "boto3", "botocore", "kubernetes", "sqlalchemy", "urllib3")
+_STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
+
+
+class _TextFormatter(logging.Formatter):
+    """The message, then the fields of `extra=` as name=value."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        fields = {name: value for name, value in record.__dict__.items() if name not in _STANDARD and name[0] != "_"}
+        line = super().format(record)
+        return line + "".join(
+            f" {name}={value}" for name, value in fields.items() if isinstance(value, (str, int, float))
+        )
+
+
+def configure(level: str, format_: LogFormat) -> None:
+    """Set up the root logger. Libraries that would log bodies are held at WARNING at any level."""
+    handler = logging.StreamHandler(sys.stderr)
+    if format_ is LogFormat.JSON:
+        handler.setFormatter(
+            JsonFormatter(
+                "{asctime}{levelname}{name}{message}",
+                style="{",
+                rename_fields={"asctime": "time", "levelname": "level"},
+            )
+        )
+    else:
+        handler.setFormatter(_TextFormatter("%(asctime)s %(levelname)-7s %(message)s"))
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level.upper())
+    for name in _LOUD:
+        logging.getLogger(name).setLevel(logging.WARNING)
+    # Kopf says at INFO and DEBUG what every single event did; our own lines say what came of it.
+    logging.getLogger("kopf").setLevel(logging.WARNING)

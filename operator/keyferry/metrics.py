@@ -1,0 +1,29 @@
+"""Every metric, in seconds and totals. They are set in `sync/`, `fetch/` and `kube/`, and carry no key names or values."""
+
+from prometheus_client import Counter, Gauge, Histogram
+
+_LATENCY = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+
+BACKEND_CALLS = Counter("keyferry_backend_calls_total", "Calls to a store's backend.", ("store", "operation", "result"))
+BACKEND_SECONDS = Histogram(
+    "keyferry_backend_call_seconds", "How long a call to a backend took.", ("store", "operation"), buckets=_LATENCY
+)
+BUDGET_WAIT_SECONDS = Counter(
+    "keyferry_store_budget_wait_seconds_total", "Time that calls waited for the store's budget.", ("store",)
+)
+STORE_READY = Gauge("keyferry_store_ready", "1 when the store can be used, else 0.", ("store",))
+STORE_OFFERED = Gauge("keyferry_store_offered_secrets", "External secrets that the store's mapping offers.", ("store",))
+STORE_SWEPT = Gauge("keyferry_store_last_sweep_timestamp_seconds", "When the catalogue was last swept.", ("store",))
+CACHE_HITS = Counter("keyferry_cache_hits_total", "Values served without asking the backend.", ("store",))
+SYNCS = Counter(
+    "keyferry_syncs_total", "Reconciliations, by kind and the reason of their Ready condition.", ("kind", "reason")
+)
+SYNC_SECONDS = Histogram("keyferry_sync_seconds", "How long a reconciliation took.", ("kind",), buckets=_LATENCY)
+LAG_SECONDS = Histogram(
+    "keyferry_refresh_lag_seconds", "How long after it was due a reconciliation began.", ("kind",), buckets=_LATENCY
+)
+KUBE_REQUESTS = Counter(
+    "keyferry_kubernetes_requests_total", "Requests to the API server.", ("verb", "resource", "code")
+)
+QUEUE = Gauge("keyferry_queue_keys", "Objects that the scheduler knows.", ("kind",))
+RUNNING = Gauge("keyferry_queue_running", "Objects that are worked on right now.", ("kind",))

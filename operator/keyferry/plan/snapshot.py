@@ -1,0 +1,34 @@
+"""A backend's catalogue, sorted by the places that a store's mapping gives its entries."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from keyferry.policy.mapping import Mapping as StoreMapping
+from keyferry.policy.mapping import Place
+from keyferry.values import Entry
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The catalogue as it was, by the places that the mapping gives its entries."""
+
+    started: float  # the loop's time: what changed before is in it
+    places: Mapping[str, Mapping[str, tuple[Entry, ...]]]  # namespace -> key -> who claims the place
+
+    @classmethod
+    def of(cls, entries: Iterable[Entry], mapping: StoreMapping, *, started: float) -> "Snapshot":
+        """Sort entries by their places; what has none is no part of the store."""
+        places: defaultdict[str, defaultdict[str, tuple[Entry, ...]]] = defaultdict(lambda: defaultdict(tuple))
+        for entry in entries:
+            if place := mapping.place(entry):
+                places[place.namespace][place.key] += (entry,)
+        return cls(started, {namespace: dict(keys) for namespace, keys in places.items()})
+
+    def at(self, place: Place) -> tuple[Entry, ...]:
+        """Who claims the place; more than one is an error of whoever tagged them."""
+        return self.places.get(place.namespace, {}).get(place.key, ())
+
+    def ids(self) -> frozenset[str]:
+        """Every external secret that is offered."""
+        return frozenset(entry.id for keys in self.places.values() for claims in keys.values() for entry in claims)

@@ -1,0 +1,1 @@
+"""When work is due, and who does it. It knows callables and keys, neither secrets nor Kubernetes."""

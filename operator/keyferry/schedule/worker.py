@@ -1,0 +1,113 @@
+"""One heap of due times, worked by a bounded number of tasks. A key is never worked twice at once."""
+
+import asyncio
+import heapq
+import itertools
+from collections.abc import Awaitable, Callable, Hashable
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+K = TypeVar("K", bound=Hashable)
+
+_BEAT_SECONDS = 1.0
+
+
+@dataclass(slots=True)
+class _Slot:
+    due: float | None = None  # when it is due next; None: when it is nudged
+    running: bool = False
+    again: float | None = None  # nudged while it was being worked
+
+
+@dataclass(slots=True)
+class Queue(Generic[K]):
+    """Keys and when they are due. One event loop owns it, so it needs no lock.
+
+    `work(key, due)` does the work and returns the loop's time when the key is due again, or None for "when nudged".
+    It may not raise: whoever gives it in has a boundary around it. Times are those of the running loop, in seconds.
+    """
+
+    work: Callable[[K, float], Awaitable[float | None]]
+    limit: int
+    beat: float = field(default=0.0, init=False)  # when the heap was last looked at: liveness depends on it
+    _slots: dict[K, _Slot] = field(default_factory=dict, init=False)
+    _heap: list[tuple[float, int, K]] = field(default_factory=list, init=False)
+    _order: "itertools.count[int]" = field(default_factory=itertools.count, init=False)
+    _woken: asyncio.Event = field(default_factory=asyncio.Event, init=False)
+    _tasks: set[asyncio.Task[None]] = field(default_factory=set, init=False)
+
+    def nudge(self, key: K, at: float | None = None) -> None:
+        """The key is due now, or at that time if it is not due earlier."""
+        due = asyncio.get_running_loop().time() if at is None else at
+        slot = self._slots.setdefault(key, _Slot())
+        if slot.running:
+            slot.again = due if slot.again is None else min(due, slot.again)
+        elif slot.due is None or due < slot.due:
+            self._push(key, slot, due)
+
+    def __len__(self) -> int:
+        return len(self._slots)
+
+    @property
+    def running(self) -> int:
+        """How many keys are being worked."""
+        return len(self._tasks)
+
+    async def run(self) -> None:
+        """Work until cancelled; then what runs is cancelled too."""
+        loop = asyncio.get_running_loop()
+        try:
+            while True:
+                self.beat = loop.time()
+                self._start_due(self.beat)
+                self._woken.clear()
+                wait = (
+                    min(_BEAT_SECONDS, max(0.0, self._heap[0][0] - loop.time())) if self._has_room() else _BEAT_SECONDS
+                )
+                try:
+                    async with asyncio.timeout(wait):
+                        await self._woken.wait()
+                except TimeoutError:
+                    pass
+        finally:
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _has_room(self) -> bool:
+        return bool(self._heap) and len(self._tasks) < self.limit
+
+    def _start_due(self, now: float) -> None:
+        while self._has_room() and self._heap[0][0] <= now:
+            due, _, key = heapq.heappop(self._heap)
+            slot = self._slots.get(key)
+            if slot and slot.due == due and not slot.running:  # else: moved since
+                slot.due, slot.running = None, True
+                task = asyncio.create_task(self._one(key, slot, due))
+                self._tasks.add(task)
+                task.add_done_callback(self._done)
+
+    async def _one(self, key: K, slot: _Slot, due: float) -> None:
+        try:
+            following = await self.work(key, due)
+        finally:
+            slot.running = False
+        times = [time for time in (following, slot.again) if time is not None]
+        slot.again = None
+        if times:
+            self._push(key, slot, min(times))
+        else:  # not due until it is nudged, and then it is known again
+            del self._slots[key]
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        self._woken.set()
+        if not task.cancelled() and (bug := task.exception()):
+            asyncio.get_running_loop().call_exception_handler(
+                {"message": "work raised", "exception": bug, "task": task}
+            )
+
+    def _push(self, key: K, slot: _Slot, due: float) -> None:
+        slot.due = due
+        heapq.heappush(self._heap, (due, next(self._order), key))
+        self._woken.set()

@@ -1,0 +1,34 @@
+"""What the operator is told at its start. Every field is an option of `keyferry run`."""
+
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+GROUP = "keyferry.dev"
+VERSION = "v1alpha1"
+FIELD_MANAGER = "keyferry"
+NAMESPACE_ANNOTATION = f"{GROUP}/namespace"  # on a Namespace: what it is called in the backend
+REFRESH_ANNOTATION = f"{GROUP}/refresh"  # on a store or ExternalSecret: any new value forces a refresh
+ADOPT_ANNOTATION = f"{GROUP}/adopt"  # on a Secret: "true" lets an ExternalSecret take it over
+OWNER_ANNOTATION = f"{GROUP}/external-secret"  # on a Secret: the ExternalSecret that writes it
+MANAGED_BY = "app.kubernetes.io/managed-by"
+
+DEFAULT_DATA_DIR = Path("/var/lib/keyferry")
+AWS_ENDPOINTS = "https://*.amazonaws.com"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How this operator runs."""
+
+    listen: str = "0.0.0.0:8080"
+    data_dir: Path = DEFAULT_DATA_DIR
+    allow_ambient_in_namespaces: bool = False
+    allow_endpoints: tuple[str, ...] = ()  # patterns with *, for a SecretStore; a ClusterSecretStore is an admin's own
+    workers: int = 2000  # ExternalSecrets worked on at once; most of them wait for the same answer
+    kube_timeout: float = 30.0  # seconds, of one request to the API server
+    kube_connections: int = 32
+
+    def endpoint_allowed(self, url: str) -> bool:
+        """Whether a SecretStore may send requests to this URL."""
+        return any(fnmatchcase(url.rstrip("/"), pattern) for pattern in (AWS_ENDPOINTS, *self.allow_endpoints))

@@ -1,0 +1,41 @@
+"""From what was rendered to what is done: all or nothing, and nothing good is lost to a failure. Pure."""
+
+from keyferry.api.external_secret import CreationPolicy, DeletionPolicy, ExternalSecretSpec, Source
+from keyferry.errors import SyncError
+from keyferry.render.secret import Rendered
+from keyferry.sync.outcome import Deed, Outcome
+
+
+def decide(spec: ExternalSecretSpec, rendered: Rendered, sources: tuple[Source, ...], *, confirmed: bool) -> Outcome:
+    """What to do with the Secret. `confirmed`: what is missing was missing the last time, too."""
+    if rendered.failures:
+        return Outcome(error=_summed(rendered.failures + rendered.gone))
+    if rendered.gone:
+        return _without(spec, rendered, sources, confirmed=confirmed)
+    if spec.target.creation_policy is CreationPolicy.NONE:
+        return Outcome(sources=sources)
+    return Outcome(Deed.WRITE, rendered.data, sources=sources)
+
+
+def _without(spec: ExternalSecretSpec, rendered: Rendered, sources: tuple[Source, ...], *, confirmed: bool) -> Outcome:
+    """What the deletionPolicy says. Deleting waits until a second look has found the same."""
+    error = _summed(rendered.gone)
+    written = spec.target.creation_policy is not CreationPolicy.NONE
+    match spec.target.deletion_policy:
+        case DeletionPolicy.DELETE if written and confirmed and not rendered.data:
+            return Outcome(Deed.DELETE, error=_noted(error, "the Secret was deleted, as deletionPolicy: Delete says"))
+        case DeletionPolicy.MERGE if written and confirmed:
+            told = _noted(error, "its keys were dropped from the Secret, as deletionPolicy: Merge says")
+            return Outcome(Deed.WRITE, rendered.data, error=told, sources=sources)
+        case _:
+            return Outcome(error=error)
+
+
+def _summed(failures: tuple[SyncError, ...]) -> SyncError:
+    """The first failure, which tells how many more there are."""
+    first, more = failures[0], len(failures) - 1
+    return _noted(first, f"and {more} more like it") if more else first
+
+
+def _noted(error: SyncError, note: str) -> SyncError:
+    return error.worded(f"{error}; {note}")

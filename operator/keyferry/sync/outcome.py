@@ -1,0 +1,28 @@
+"""What the reconciliation of an ExternalSecret decides: data, so that an operator can carry it out and a CLI print it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum, auto
+
+from keyferry.api.external_secret import Source
+from keyferry.errors import SyncError
+
+
+class Deed(Enum):
+    """What becomes of the target Secret."""
+
+    KEEP = auto()
+    WRITE = auto()
+    DELETE = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What to do with the Secret, and what to say of it."""
+
+    deed: Deed = Deed.KEEP
+    data: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+    error: SyncError | None = None
+    suspended: bool = False
+    sources: tuple[Source, ...] | None = None  # what the Secret is made of from now on; None: of what it was
+    resource_version: str | None = None  # of the Secret as it was written, once the outcome is carried out

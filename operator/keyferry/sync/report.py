@@ -1,0 +1,74 @@
+"""What an ExternalSecret's status says, written when something in it changed and not otherwise."""
+
+from datetime import UTC, datetime
+
+from keyferry.api.conditions import Condition, conditions_after, ready, since
+from keyferry.api.external_secret import CreationPolicy, ExternalSecretStatus, TargetStatus
+from keyferry.kube import status
+from keyferry.kube.client import Json, Kube
+from keyferry.kube.errors import NotFound
+from keyferry.kube.watched import Watched, trimmed
+from keyferry.plan.sources import kept
+from keyferry.sync.outcome import Outcome
+from keyferry.sync.situation import SYNCED, Situation
+from keyferry.sync.store_status import announce
+from keyferry.values import Key
+
+
+async def report(kube: Kube, watched: Watched, key: Key, body: Json, now: Situation | None, outcome: Outcome) -> None:
+    """Write the status if anything in it changed, and an event when Ready changed."""
+    old = ExternalSecretStatus.model_validate(body.get("status") or {})
+    new = status_after(body, old, now, outcome)
+    if new == old:
+        return
+    told = new.model_dump(mode="json", by_alias=True, exclude_none=True)
+    try:
+        written = await status.write(kube, "externalsecrets", key, told, body.get("status") or {})
+    except NotFound:
+        return  # deleted meanwhile; its event comes
+    if key in watched.external_secrets:
+        watched.external_secrets[key] = trimmed(written)
+    await announce(kube, "ExternalSecret", written, ready(old.conditions), ready(new.conditions))
+
+
+def status_after(
+    body: Json, old: ExternalSecretStatus, now: Situation | None, outcome: Outcome
+) -> ExternalSecretStatus:
+    """The status after an outcome. `now` is None where the spec or the store could not be made sense of."""
+    generation: int = body["metadata"]["generation"]
+    conditions = since(_conditions(old, outcome, generation), old.conditions, datetime.now(UTC))
+    spoken = {"observed_generation": generation, "conditions": conditions}
+    if outcome.sources is not None and now is not None:
+        return old.model_copy(update={**spoken, **_made(now, outcome)})
+    if now is None or not now.as_asked:
+        # The Secret is not what this spec asks for: forget what it was made of, so that it is made anew.
+        spoken["source_revision"] = None
+    return old.model_copy(update=spoken)
+
+
+def _made(now: Situation, outcome: Outcome) -> dict[str, object]:
+    listed, digest = kept(outcome.sources or ())
+    target = TargetStatus(name=now.target_key.name, resource_version=outcome.resource_version or "")
+    none = now.spec.target.creation_policy is CreationPolicy.NONE
+    return {
+        "sources": listed,
+        "sources_digest": digest,
+        "source_revision": now.revision,
+        "target": None if none else target,
+        "refresh": now.refresh,
+    }
+
+
+def _conditions(old: ExternalSecretStatus, outcome: Outcome, generation: int) -> tuple[Condition, ...]:
+    if not outcome.suspended:
+        return conditions_after(outcome.error, generation=generation, good=SYNCED)
+    was = ready(old.conditions)
+    return (
+        Condition(
+            type="Ready",
+            status=was.status if was else "Unknown",
+            reason="Suspended",
+            message="suspended, here or in the store: the Secret stays as it is until suspend is false",
+            observed_generation=generation,
+        ),
+    )

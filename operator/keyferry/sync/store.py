@@ -1,0 +1,242 @@
+"""A store's reconciliation: make its backend, log in, say what it can do, and tell those who depend on it."""
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from pydantic import ValidationError
+
+from keyferry import metrics
+from keyferry.api.model import problems
+from keyferry.api.store import ClusterSecretStoreSpec, SecretStoreSpec
+from keyferry.backends import registry
+from keyferry.backends.base import Context
+from keyferry.errors import CredentialsMissing, Retry, SpecInvalid, SyncError
+from keyferry.fetch.batch import Cache
+from keyferry.fetch.budget import Budget
+from keyferry.fetch.fetcher import Fetcher
+from keyferry.fetch.guard import Guard
+from keyferry.kube.client import Json, Kube
+from keyferry.kube.cluster import StoreCluster
+from keyferry.kube.watched import Watched
+from keyferry.policy.mapping import mapping_of
+from keyferry.schedule import backoff
+from keyferry.settings import REFRESH_ANNOTATION, Settings
+from keyferry.sync.boundary import guarded
+from keyferry.sync.store_status import Findings, publish
+from keyferry.values import Key, StoreKey
+
+_LOG = logging.getLogger(__name__)
+
+_LOOK_SECONDS = 60.0  # a healthy store's status is looked over this often; that asks the backend nothing
+_QUIET_SECONDS = 600.0  # a store that nobody asked anything for so long is checked, so that its status stays true
+_BACKOFF_SECONDS = 1.0
+_BACKOFF_CAP_SECONDS = 4.0  # ExternalSecrets recover within seconds of their store's recovery
+_STALLED_SECONDS = 60.0
+
+
+@dataclass(slots=True)
+class Store:
+    """A store as it runs: parsed, with its backend and what was found out about it."""
+
+    key: StoreKey
+    spec: SecretStoreSpec | None  # None: it makes no sense, and `health` says why
+    cluster: StoreCluster
+    uid: str
+    generation: int
+    fetcher: Fetcher | None = None
+    health: SyncError | None = None
+    checked_at: float | None = None  # the loop's time of the last check; None: not checked yet
+    suspect: bool = False  # somebody met a failure that may concern everybody
+    forced_at: float = float("-inf")  # what is older than this is read anew
+    failures: int = 0
+    credentials: dict[Key, str] = field(default_factory=dict)  # Secrets of the login, at which version
+
+    @property
+    def usable(self) -> bool:
+        """Whether its backend may be asked."""
+        return self.fetcher is not None and self.checked_at is not None and self.health is None and not self.suspended
+
+    @property
+    def suspended(self) -> bool:
+        """Whether its spec says to leave the backend alone."""
+        return self.spec is not None and self.spec.suspend
+
+
+@dataclass(slots=True)
+class Stores:
+    """Every store. One event loop owns it; `nudge` reaches its own queue, `tell` the ExternalSecrets of a store."""
+
+    kube: Kube
+    watched: Watched
+    settings: Settings
+    nudge: Callable[[StoreKey], None]
+    tell: Callable[[StoreKey], None]
+    running: dict[StoreKey, Store] = field(default_factory=dict)
+
+    async def work(self, key: StoreKey, _due: float) -> float | None:
+        """Bring a store up to date; returns the loop's time when to look again."""
+        body = self.watched.stores.get(key)
+        if body is None:
+            await self._close(key)
+            self.watched.by_credential.put(key, ())
+            self.tell(key)
+            return None
+        result = await guarded(self._reconcile(key, body), key)
+        now = asyncio.get_running_loop().time()
+        if isinstance(result, SyncError):
+            _LOG.warning("%s: %s", key, result)
+            return now + _BACKOFF_CAP_SECONDS
+        return now + result
+
+    async def aclose(self) -> None:
+        """Close every backend."""
+        for key in list(self.running):
+            await self._close(key)
+
+    async def _reconcile(self, key: StoreKey, body: Json) -> float:
+        before = self.running.get(key)
+        usable = before.usable if before else None
+        store = before if before and not self._outdated(before, body) else await self._made(key, body)
+        forced = self._forced(store, body)
+        if self._due_for_check(store, forced=forced):
+            await self._check(store)
+        metrics.STORE_READY.labels(str(key)).set(store.usable)
+        await publish(self.kube, self.watched, key, body, self._findings(store))
+        if store is not before or store.usable != usable or forced:
+            self.tell(key)
+        return self._pause(store)
+
+    def _outdated(self, store: Store, body: Json) -> bool:
+        """Whether the store must be made anew: another object, spec or login."""
+        same = store.uid == body["metadata"]["uid"] and store.generation == body["metadata"]["generation"]
+        return not same or store.credentials != self._credentials(store.cluster)
+
+    async def _made(self, key: StoreKey, body: Json) -> Store:
+        """The store anew. What is wrong with its spec becomes its health."""
+        await self._close(key)
+        spec = _parsed(key, body)
+        cluster = StoreCluster(self.kube, key)
+        if isinstance(spec, SyncError):
+            return self._kept(Store(key, None, cluster, *_identity(body), health=spec))
+        store = Store(key, spec, cluster, *_identity(body))
+        try:
+            store.fetcher = self._fetcher(spec, store, body)
+        except SyncError as wrong:
+            store.health = wrong
+        return self._kept(store)
+
+    def _kept(self, store: Store) -> Store:
+        self.running[store.key] = store
+        return store
+
+    def _fetcher(self, spec: SecretStoreSpec, store: Store, body: Json) -> Fetcher:
+        key, name = store.key, str(store.key)
+        limits = spec.refresh
+        budget = Budget(name, limits.calls_per_second, limits.concurrency, limits.timeout.total_seconds())
+        context = Context(
+            store=key,
+            cluster=store.cluster,
+            call=budget,
+            timeout=limits.timeout.total_seconds(),
+            concurrency=limits.concurrency,
+            data_dir=self.settings.data_dir,
+            ambient=not key.namespace or self.settings.allow_ambient_in_namespaces,
+            endpoint_allowed=self.settings.endpoint_allowed if key.namespace else lambda _: True,
+        )
+        cache = Cache(spec.cache.maximum_size, spec.cache.expire_after_write.total_seconds())
+        return Fetcher(
+            store=name,
+            backend=registry.create(spec.provider, context),
+            mapping=mapping_of(spec, cluster=not key.namespace),
+            budget=budget,
+            guard=Guard(name, (body.get("status") or {}).get("offered") or 0),
+            cache=cache if spec.cache.enabled else None,
+            demand=lambda: len(self.watched.by_store.of(key)),
+            trouble=lambda _: self._suspected(store),
+            swept=lambda: self.nudge(key),
+        )
+
+    def _suspected(self, store: Store) -> None:
+        store.suspect = True
+        self.nudge(store.key)
+
+    def _forced(self, store: Store, body: Json) -> bool:
+        """Whether the refresh annotation has a new value; then everything is read anew."""
+        wanted = body["metadata"]["annotations"].get(REFRESH_ANNOTATION)
+        if wanted == (body.get("status") or {}).get("refresh"):
+            return False
+        if wanted is not None and store.fetcher:
+            store.fetcher.guard.confirm()
+            store.forced_at = asyncio.get_running_loop().time()
+        return wanted is not None
+
+    def _due_for_check(self, store: Store, *, forced: bool) -> bool:
+        if store.fetcher is None or store.suspended:
+            return False
+        if store.checked_at is None or store.suspect or store.health or forced:
+            return True
+        sweep = store.fetcher.last_sweep
+        last = max(store.checked_at, sweep.started if sweep else store.checked_at)
+        return asyncio.get_running_loop().time() - last > _QUIET_SECONDS
+
+    async def _check(self, store: Store) -> None:
+        """Log in and find out what is allowed."""
+        if store.fetcher is None:
+            return
+        store.suspect = False
+        health: SyncError | None = None
+        try:
+            store.fetcher.access = await store.fetcher.backend.check()
+        except SyncError as failure:
+            health = failure
+        if health and not store.health:
+            _LOG.warning("%s: %s: %s", store.key, health.reason, health)
+        elif store.health and not health:
+            _LOG.info("%s: works again", store.key)
+        store.health = health
+        store.failures = store.failures + 1 if health else 0
+        store.checked_at = asyncio.get_running_loop().time()
+        store.credentials = self._credentials(store.cluster)
+        self.watched.by_credential.put(store.key, store.cluster.used)
+
+    def _credentials(self, cluster: StoreCluster) -> dict[Key, str]:
+        """The Secrets of the login, at the versions that are there now; "" for one that is not."""
+        seen = {key: self.watched.secrets.get(key) for key in cluster.used}
+        return {key: meta.resource_version if meta else "" for key, meta in seen.items()}
+
+    def _findings(self, store: Store) -> Findings:
+        fetcher = store.fetcher
+        return Findings(
+            error=store.health,
+            checked=store.checked_at is not None,
+            suspended=store.suspended,
+            access=fetcher.access if fetcher else None,
+            readable=fetcher.readable if fetcher else None,
+            sweep=fetcher.last_sweep if fetcher else None,
+        )
+
+    def _pause(self, store: Store) -> float:
+        if store.health is None:
+            return _LOOK_SECONDS
+        if store.health.retry is Retry.ON_CHANGE and not isinstance(store.health, CredentialsMissing):
+            return _STALLED_SECONDS
+        return backoff.after(store.failures, base=_BACKOFF_SECONDS, cap=_BACKOFF_CAP_SECONDS, chance=random.random)
+
+    async def _close(self, key: StoreKey) -> None:
+        if (store := self.running.pop(key, None)) and store.fetcher:
+            await store.fetcher.aclose()
+
+
+def _identity(body: Json) -> tuple[str, int]:
+    return body["metadata"]["uid"], body["metadata"]["generation"]
+
+
+def _parsed(key: StoreKey, body: Json) -> SecretStoreSpec | SyncError:
+    model = SecretStoreSpec if key.namespace else ClusterSecretStoreSpec
+    try:
+        return model.model_validate(body.get("spec") or {})
+    except ValidationError as wrong:
+        return SpecInvalid(problems(wrong))

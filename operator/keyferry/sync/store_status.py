@@ -1,0 +1,117 @@
+"""What a store's status says of it."""
+
+import asyncio
+import logging
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from keyferry.api.conditions import Condition, conditions_after, ready, since
+from keyferry.api.store import Granted, StoreAccess, StoreStatus
+from keyferry.backends.base import Access
+from keyferry.errors import AuthFailed, CredentialsMissing, SyncError
+from keyferry.kube import events, status
+from keyferry.kube.client import Json, Kube
+from keyferry.kube.errors import KubeError, NotFound
+from keyferry.kube.watched import Watched, trimmed
+from keyferry.plan.snapshot import Snapshot
+from keyferry.settings import REFRESH_ANNOTATION
+from keyferry.values import Key, StoreKey
+
+_LOG = logging.getLogger(__name__)
+_SWEEP_PRECISION = timedelta(minutes=10)
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What was found out about a store."""
+
+    error: SyncError | None
+    checked: bool
+    suspended: bool
+    access: Access | None
+    readable: bool | None
+    sweep: Snapshot | None
+
+
+async def publish(kube: Kube, watched: Watched, key: StoreKey, body: Json, findings: Findings) -> None:
+    """Write the store's status if anything in it changed, and an event when Ready changed to or from True."""
+    old = StoreStatus.model_validate(body.get("status") or {})
+    new = _status(body, old, findings, datetime.now(UTC))
+    if new == old:
+        return
+    resource = "secretstores" if key.namespace else "clustersecretstores"
+    told = new.model_dump(mode="json", by_alias=True, exclude_none=True)
+    try:
+        written = await status.write(kube, resource, Key(key.namespace, key.name), told, body.get("status") or {})
+    except NotFound:
+        return  # deleted meanwhile; its event comes
+    if key in watched.stores:
+        watched.stores[key] = trimmed(written)
+    await announce(kube, key.kind, written, ready(old.conditions), ready(new.conditions))
+
+
+async def announce(kube: Kube, kind: str, body: Json, before: Condition | None, after: Condition | None) -> None:
+    """An event when Ready changes; a first success is no news."""
+    was, is_ = before.status if before else "True", after.status if after else "Unknown"
+    if after is None or was == is_:
+        return
+    try:
+        await events.emit(kube, events.event_for(kind, body["metadata"], after, datetime.now(UTC)))
+    except KubeError as refused:  # the condition says the same; an event is a convenience
+        _LOG.warning("no event: %s", refused)
+
+
+def _status(body: Json, old: StoreStatus, findings: Findings, now: datetime) -> StoreStatus:
+    generation: int = body["metadata"]["generation"]
+    return StoreStatus(
+        observed_generation=generation,
+        conditions=since(_conditions(findings, old, generation), old.conditions, now),
+        access=_access(old, findings),
+        lacking=findings.access.lacking if findings.access and findings.checked else old.lacking,
+        offered=len(findings.sweep.ids()) if findings.sweep else old.offered,
+        last_sweep_time=_swept(old, findings, now),
+        refresh=body["metadata"]["annotations"].get(REFRESH_ANNOTATION),
+    )
+
+
+def _conditions(findings: Findings, old: StoreStatus, generation: int) -> tuple[Condition, ...]:
+    if findings.suspended:
+        was = ready(old.conditions)
+        status_ = was.status if was else "Unknown"
+        message = "suspended: the backend is not asked, and Secrets stay as they are, until spec.suspend is false"
+        return (
+            Condition(
+                type="Ready", status=status_, reason="Suspended", message=message, observed_generation=generation
+            ),
+        )
+    return conditions_after(findings.error, generation=generation, good="Ready")
+
+
+def _access(old: StoreStatus, findings: Findings) -> StoreAccess:
+    if not findings.checked or findings.access is None:
+        return old.access
+    if isinstance(findings.error, AuthFailed | CredentialsMissing):
+        return StoreAccess(login=Granted.NO)
+    if findings.error:
+        return old.access  # what is out of reach may have changed its mind; nothing new is known
+    reading = old.access.reading if findings.readable is None else _granted(granted=findings.readable)
+    return StoreAccess(
+        login=Granted.YES,
+        listing=_granted(granted=findings.access.listing),
+        batching=_granted(granted=findings.access.batching),
+        reading=reading,
+    )
+
+
+def _granted(*, granted: bool) -> Granted:
+    return Granted.YES if granted else Granted.NO
+
+
+def _swept(old: StoreStatus, findings: Findings, now: datetime) -> str | None:
+    """When the catalogue was swept; what is written already stays while it is true to within ten minutes."""
+    if findings.sweep is None:
+        return old.last_sweep_time
+    swept = now - timedelta(seconds=asyncio.get_running_loop().time() - findings.sweep.started)
+    if old.last_sweep_time and swept - datetime.fromisoformat(old.last_sweep_time) < _SWEEP_PRECISION:
+        return old.last_sweep_time
+    return swept.strftime("%Y-%m-%dT%H:%M:%SZ")

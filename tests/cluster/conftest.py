@@ -1,0 +1,62 @@
+"""What every cluster test may ask for: a Kubernetes API, a namespace of its own, the operator as it is deployed."""
+
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.controlplane import ControlPlane, DeployedOperator, free_port, install, render_chart, uninstall
+
+Deploy = Callable[..., DeployedOperator]
+
+
+@pytest.fixture(scope="session")
+def plane() -> Iterator[ControlPlane]:
+    """One control plane for all tests of the session."""
+    with ControlPlane() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def crds(plane: ControlPlane) -> None:
+    """Keyferry's kinds, known to the control plane."""
+    install(plane, [m for m in render_chart(plane.binaries, {}) if m["kind"] == "CustomResourceDefinition"])
+
+
+@pytest.fixture
+def namespace(plane: ControlPlane) -> Iterator[str]:
+    """A fresh namespace. Nobody waits for its deletion, which takes Kubernetes five seconds and more."""
+    name = f"test-{uuid.uuid4().hex[:8]}"
+    plane.request("POST", "/api/v1/namespaces", {"metadata": {"name": name}})
+    yield name
+    plane.request("DELETE", f"/api/v1/namespaces/{name}")
+
+
+@pytest.fixture
+def deploy(plane: ControlPlane, crds: None, namespace: str, tmp_path: Path) -> Iterator[Deploy]:
+    """Installs the chart with the values given, under a release of its own, and hands out its operator, not started.
+
+    It ends with the test, as do the rights that the chart gave it.
+    """
+    with ExitStack() as ended:
+
+        def deployed(values: Mapping[str, Any] | None = None, command: list[str] | None = None) -> DeployedOperator:
+            release = f"keyferry-{uuid.uuid4().hex[:6]}"
+            own = {"crds": {"install": False}, "listen": {"port": free_port()}, "dataDir": str(tmp_path)}
+            manifests = render_chart(plane.binaries, own | dict(values or {}), release=release, namespace=namespace)
+            if command is not None:
+                replace_command(manifests, command)
+            install(plane, manifests)
+            ended.callback(uninstall, plane, manifests)
+            return ended.enter_context(DeployedOperator(plane, manifests))
+
+        yield deployed
+
+
+def replace_command(manifests: list[dict[str, Any]], command: list[str]) -> None:
+    """Let the Deployment run something else, with the same arguments and environment."""
+    (deployment,) = [m for m in manifests if m["kind"] == "Deployment"]
+    deployment["spec"]["template"]["spec"]["containers"][0]["command"] = command

@@ -1,0 +1,50 @@
+"""The log of what the AWS stand-in was asked."""
+
+import threading
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.standins.aws_wire import Request
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call: what, by whose key, about what."""
+
+    action: str
+    key_id: str | None
+    params: dict[str, Any] = field(repr=False)
+
+    @property
+    def ids(self) -> list[str]:
+        """The secrets that it asked for."""
+        return self.params.get("SecretIdList") or [self.params[name] for name in ("SecretId",) if name in self.params]
+
+
+class Calls:
+    """Counts by action, in the order they came. One lock guards it."""
+
+    def __init__(self) -> None:
+        self._calls: list[Call] = []
+        self._lock = threading.Lock()
+
+    def note(self, request: Request) -> None:
+        with self._lock:
+            self._calls.append(Call(request.action, request.key_id, dict(request.params)))
+
+    def all(self, action: str | None = None) -> list[Call]:
+        with self._lock:
+            return [call for call in self._calls if action in {None, call.action}]
+
+    def count(self, action: str | None = None) -> int:
+        """How many calls there were of this action, or in all."""
+        return len(self.all(action))
+
+    def counts(self) -> dict[str, int]:
+        """How many calls there were of each action."""
+        return dict(Counter(call.action for call in self.all()))
+
+    def clear(self) -> None:
+        with self._lock:
+            self._calls.clear()

@@ -1,0 +1,189 @@
+"""Faults of the AWS stand-in: each takes a request and the way on, and answers as a bad day would have it."""
+
+import contextlib
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+from tests.standins.aws_wire import Answer, AwsError, Request
+
+Proceed = Callable[[], Answer]
+Fault = Callable[[Request, Proceed], Answer]
+
+
+def error(code: str, status: int = 400, message: str = "injected", retry_after: int | None = None) -> Fault:
+    """AWS refuses with this code."""
+
+    def fault(request: Request, _: Proceed) -> Answer:
+        headers = {} if retry_after is None else {"Retry-After": str(retry_after)}
+        return AwsError(code, message, status, headers).answer(request.service)
+
+    return fault
+
+
+def body(content: bytes, status: int = 200) -> Fault:
+    """Whatever was asked, this is the answer."""
+    return lambda _, __: Answer(status, content, {"Content-Type": "application/x-amz-json-1.1"})
+
+
+def delay(seconds: float) -> Fault:
+    """The answer is right, and late."""
+
+    def fault(_: Request, proceed: Proceed) -> Answer:
+        time.sleep(seconds)
+        return proceed()
+
+    return fault
+
+
+def truncated() -> Fault:
+    """The JSON ends in its middle, and the connection in good order."""
+
+    def fault(_: Request, proceed: Proceed) -> Answer:
+        answer = proceed()
+        return replace(answer, body=answer.body[: len(answer.body) // 2])
+
+    return fault
+
+
+def broken_off() -> Fault:
+    """The connection ends in the middle of the answer."""
+
+    def fault(_: Request, proceed: Proceed) -> Answer:
+        answer = proceed()
+        return replace(answer, sent=len(answer.body) // 2)
+
+    return fault
+
+
+def reset() -> Fault:
+    """The connection is reset, with no answer."""
+    return lambda _, __: Answer(200, b"", reset=True)
+
+
+def leaving_out(*names: str) -> Fault:
+    """Half an answer: nothing is said of these secrets."""
+
+    def fault(_: Request, proceed: Proceed) -> Answer:
+        answer = proceed()
+        content = answer.json()
+        for part in ("SecretValues", "Errors", "SecretList"):
+            if part in content:
+                content[part] = [e for e in content[part] if not _is_about(e, names)]
+        return answer.with_json(content)
+
+    return fault
+
+
+def changing(change: Callable[[dict[str, object]], object]) -> Fault:
+    """The answer's JSON, changed in place."""
+
+    def fault(_: Request, proceed: Proceed) -> Answer:
+        answer = proceed()
+        content = answer.json()
+        change(content)
+        return answer.with_json(content)
+
+    return fault
+
+
+def _is_about(entry: dict[str, str], names: tuple[str, ...]) -> bool:
+    said = {entry.get("Name"), entry.get("ARN"), entry.get("SecretId")}
+    return any(name in said or any(f":secret:{name}-" in (each or "") for each in said) for name in names)
+
+
+class Throttle:
+    """More than `rate` calls in any second are refused."""
+
+    def __init__(self, rate: int, retry_after: int | None = None) -> None:
+        self._rate, self._retry_after = rate, retry_after
+        self._taken: list[float] = []
+        self._lock = threading.Lock()
+        self.refused = 0
+
+    def __call__(self, request: Request, proceed: Proceed) -> Answer:
+        now = time.monotonic()
+        with self._lock:
+            self._taken = [at for at in self._taken if at > now - 1]
+            full = len(self._taken) >= self._rate
+            self.refused += full
+            if not full:
+                self._taken.append(now)
+        if full:
+            refuse = error("ThrottlingException", message="Rate exceeded", retry_after=self._retry_after)
+            return refuse(request, proceed)
+        return proceed()
+
+
+class Stale:
+    """ListSecrets as AWS documents it: eventually consistent. Same questions get the answers of before."""
+
+    def __init__(self) -> None:
+        self._answers: dict[bytes, Answer] = {}
+
+    def __call__(self, request: Request, proceed: Proceed) -> Answer:
+        if request.body not in self._answers:
+            self._answers[request.body] = proceed()
+        return self._answers[request.body]
+
+
+@dataclass(slots=True)
+class _Planned:
+    action: str  # "*": any
+    fault: Fault
+    left: int | None  # None: until it is taken back
+
+
+class Faults:
+    """What goes wrong, in the order in which it was planned. One lock guards the plan."""
+
+    def __init__(self) -> None:
+        self._planned: list[_Planned] = []
+        self._lock = threading.Lock()
+        self._released = threading.Event()
+
+    def add(self, action: str, fault: Fault, *, times: int | None = None) -> None:
+        """`action` goes wrong so, for so many calls or until `clear`."""
+        with self._lock:
+            self._planned.append(_Planned(action, fault, times))
+
+    @contextlib.contextmanager
+    def during(self, action: str, fault: Fault) -> Iterator[None]:
+        """`action` goes wrong so while inside."""
+        planned = _Planned(action, fault, None)
+        with self._lock:
+            self._planned.append(planned)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._planned.remove(planned)
+
+    @contextlib.contextmanager
+    def silence(self, action: str = "*") -> Iterator[None]:
+        """Calls are taken and not answered while inside; afterwards their connections end."""
+        self._released.clear()
+        with self.during(action, self._hang):
+            try:
+                yield
+            finally:
+                self._released.set()
+
+    def clear(self) -> None:
+        """Nothing goes wrong any more."""
+        with self._lock:
+            self._planned.clear()
+        self._released.set()
+
+    def answer(self, request: Request, proceed: Proceed) -> Answer:
+        """The answer, as the plan has it."""
+        with self._lock:
+            due = next((p for p in self._planned if p.action in {"*", request.action} and p.left != 0), None)
+            if due is not None and due.left is not None:
+                due.left -= 1
+        return due.fault(request, proceed) if due else proceed()
+
+    def _hang(self, _: Request, __: Proceed) -> Answer:
+        self._released.wait(60)
+        return Answer(200, b"", reset=True)
