@@ -12,9 +12,10 @@ from keyferry.errors import SyncError
 from keyferry.kube.client import At, Json, Kube, path
 from keyferry.kube.metadata_watch import SecretWatch
 from keyferry.kube.status import API
-from keyferry.kube.watched import Watched, trimmed
+from keyferry.kube.watched import Watched, asked, newer, trimmed
+from keyferry.schedule.calm import Calm
 from keyferry.schedule.worker import Queue
-from keyferry.settings import NAMESPACE_ANNOTATION, REFRESH_ANNOTATION, Settings
+from keyferry.settings import NAMESPACE_ANNOTATION, Settings
 from keyferry.sync.external_secret import ExternalSecrets
 from keyferry.sync.situation import parsed, store_key, target_key
 from keyferry.sync.store import Stores
@@ -35,6 +36,7 @@ class App:
     kube: Kube
     settings: Settings
     watched: Watched = field(default_factory=Watched)
+    calm: Calm[Key] = field(default_factory=Calm, init=False)
     ready: bool = field(default=False, init=False)
     stores: Stores = field(init=False)
     store_queue: Queue[StoreKey] = field(init=False)
@@ -91,13 +93,14 @@ class App:
         if deleted:
             self.watched.external_secrets.pop(key, None)
             self._depends(key, None, None)
+            self.calm.forget(key)
             self.queue.nudge(key)  # so that its reconciliation forgets it, too
             return
         known = self.watched.external_secrets.get(key)
-        if known and not _newer(body, known):
+        if known and not newer(body, known):
             return
         self.watched.external_secrets[key] = trimmed(body)
-        if known and _asked(known) == _asked(self.watched.external_secrets[key]):
+        if known and asked(known) == asked(self.watched.external_secrets[key]):
             return
         try:
             spec = parsed(body)
@@ -119,10 +122,10 @@ class App:
             self.store_queue.nudge(key)
             return
         known = self.watched.stores.get(key)
-        if known and not _newer(body, known):
+        if known and not newer(body, known):
             return
         self.watched.stores[key] = trimmed(body)
-        if not known or _asked(known) != _asked(self.watched.stores[key]):
+        if not known or asked(known) != asked(self.watched.stores[key]):
             self.store_queue.nudge(key)
 
     def namespace_seen(self, body: Json, *, deleted: bool) -> None:
@@ -139,8 +142,9 @@ class App:
 
     def secret_seen(self, key: Key) -> None:
         """A Secret appeared, changed or went: a target may have drifted, a login may be another."""
+        now = asyncio.get_running_loop().time()
         for dependent in self.watched.by_target.of(key):
-            self.queue.nudge(dependent)
+            self.queue.nudge(dependent, self.calm.disturbed(dependent, now))
         for store in self.watched.by_credential.of(key):
             self.store_queue.nudge(store)
 
@@ -168,19 +172,6 @@ class App:
                 metrics.QUEUE.labels(kind).set(len(queue))
                 metrics.RUNNING.labels(kind).set(queue.running)
             await asyncio.sleep(1)
-
-
-def _newer(body: Json, known: Json) -> bool:
-    """Whether an object was seen later. Our own writes are known before a watch tells of them."""
-    if body["metadata"]["uid"] != known["metadata"]["uid"]:
-        return True
-    return int(body["metadata"]["resourceVersion"]) > int(known["metadata"]["resourceVersion"])
-
-
-def _asked(body: Json) -> tuple[Any, ...]:
-    """What of our own resources somebody else decides."""
-    metadata = body["metadata"]
-    return metadata["uid"], metadata["generation"], metadata["annotations"].get(REFRESH_ANNOTATION)
 
 
 def _called(body: Json) -> tuple[Any, ...]:

@@ -3,7 +3,7 @@
 SyncError
 ├── SpecInvalid            the resource asks for what cannot be
 ├── StoreNotFound          no such store
-├── StoreNotReady          the store is broken or suspended; it tells why itself
+├── StoreNotReady          the store is being got ready; it wakes those who wait
 ├── NamespaceDenied        the store does not serve this namespace
 ├── CredentialsMissing     a Secret or key that the store's login names is not there
 ├── AuthFailed             the backend does not accept the login
@@ -63,7 +63,7 @@ class StoreNotFound(SyncError):
 
 
 class StoreNotReady(SyncError):
-    """The store cannot be used now; the text carries the store's own reason."""
+    """The store is being got ready, or made anew. It wakes those who wait: nothing to tell anybody."""
 
     reason = "StoreNotReady"
 

@@ -1,4 +1,4 @@
-"""Every metric, in seconds and totals. They are set in `sync/`, `fetch/` and `kube/`, and carry no key names or values."""
+"""Every metric, in seconds and totals. Set in `sync/`, `fetch/` and `kube/`; none carries a key's name or a value."""
 
 from prometheus_client import Counter, Gauge, Histogram
 

@@ -1,5 +1,6 @@
 """What the operator is told at its start. Every field is an option of `keyferry run`."""
 
+import re
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -14,7 +15,10 @@ OWNER_ANNOTATION = f"{GROUP}/external-secret"  # on a Secret: the ExternalSecret
 MANAGED_BY = "app.kubernetes.io/managed-by"
 
 DEFAULT_DATA_DIR = Path("/var/lib/keyferry")
-AWS_ENDPOINTS = "https://*.amazonaws.com"
+# Secrets Manager's and STS's own addresses, and those of their VPC endpoints; not the hosts that AWS rents to others.
+_AWS_ENDPOINT = re.compile(
+    r"https://(vpce-[-a-z0-9]+\.)?(secretsmanager|sts)(-fips)?(\.[a-z]{2,}(-[a-z]+)+-[0-9]+(\.vpce)?)?\.amazonaws\.com(\.cn)?"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,4 +35,6 @@ class Settings:
 
     def endpoint_allowed(self, url: str) -> bool:
         """Whether a SecretStore may send requests to this URL."""
-        return any(fnmatchcase(url.rstrip("/"), pattern) for pattern in (AWS_ENDPOINTS, *self.allow_endpoints))
+        address = url.rstrip("/")
+        patterns = (pattern.rstrip("/") for pattern in self.allow_endpoints)
+        return bool(_AWS_ENDPOINT.fullmatch(address)) or any(fnmatchcase(address, pattern) for pattern in patterns)

@@ -59,27 +59,21 @@ def another_process_with_a_plane() -> Iterator[tuple[subprocess.Popen[str], Path
             owner.kill()
 
 
-def test_two_run_at_once_and_know_nothing_of_each_other(plane, namespace):
-    with ControlPlane() as other, pytest.raises(RequestFailed) as refused:
-        other.request("GET", f"/api/v1/namespaces/{namespace}")
-
-    assert refused.value.code == 404
-
-
-def test_nothing_is_left_when_it_stops(plane):
+def test_of_two_at_once_neither_knows_the_other_and_nothing_is_left_of_the_one_that_stops(plane, namespace):
     with ControlPlane() as other:
-        assert len(processes_naming(other.folder)) == 4  # the three programs and their guard
         folder = other.folder
+        assert len(processes_naming(folder)) == 4  # the three programs and their guard
+        assert not other.exists(f"/api/v1/namespaces/{namespace}")
 
     assert processes_naming(folder) == []
     assert not folder.exists()
+    assert plane.exists(f"/api/v1/namespaces/{namespace}")
 
 
-@pytest.mark.parametrize("by", [signal.SIGKILL, signal.SIGTERM], ids=lambda by: by.name)
-def test_nothing_is_left_when_its_owner_is_killed(plane, by):
+def test_nothing_is_left_when_its_owner_is_killed(plane):
     with another_process_with_a_plane() as (owner, folder):
         assert len(processes_naming(folder)) == 4
-        owner.send_signal(by)
+        owner.kill()
         owner.wait(GONE_WITHIN)
 
         await_gone(folder)
@@ -144,7 +138,11 @@ def test_the_audit_log_tells_who_did_what(plane, namespace):
     with pytest.raises(RequestFailed):
         plane.request("GET", f"{path}/absent")
 
-    told = [(e.user, e.verb, e.name, e.code) for e in plane.audit() if (e.resource, e.namespace) == ("configmaps", namespace)]
+    told = [
+        (e.user, e.verb, e.name, e.code)
+        for e in plane.audit()
+        if (e.resource, e.namespace) == ("configmaps", namespace)
+    ]
 
     assert told == [("admin", "create", "noted", 201), ("admin", "get", "absent", 404)]
 
@@ -154,4 +152,100 @@ def test_the_audit_log_counts_a_watch_once(plane, namespace):
 
     plane.kubectl("get", "--raw", watch)
 
-    assert [(e.verb, e.code) for e in plane.audit() if e.uri == watch] == [("watch", 200)]
+    assert [(e.verb, e.resource, e.code) for e in plane.audit() if e.namespace == namespace] == [
+        ("watch", "configmaps", 200)
+    ]
+
+
+STAND_IN = """
+import http.server, json, os, sys
+print(json.dumps({"arguments": sys.argv[1:], "environment": dict(os.environ)}), flush=True)
+port = int(next(a for a in sys.argv if a.startswith("--listen=")).rsplit(":", 1)[1])
+class Health(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200 if self.path == "/readyz" else 404)
+        self.end_headers()
+http.server.HTTPServer(("127.0.0.1", port), Health).serve_forever()
+"""
+
+
+@pytest.fixture
+def stand_in(tmp_path):
+    """A command in the operator's place that tells how it was started."""
+    (tmp_path / "stand_in.py").write_text(STAND_IN)
+    return ["python", str(tmp_path / "stand_in.py")]
+
+
+def test_a_deployment_runs_with_its_arguments_its_environment_and_nothing_else(deploy, stand_in, monkeypatch, tmp_path):
+    monkeypatch.setenv("OF_THE_TESTS", "not the operator's")
+    operator = deploy({"extraEnv": [{"name": "GREETING", "value": "hello from $(POD_NAMESPACE)"}]}, stand_in)
+    operator.start()
+    operator.wait_ready()
+
+    told = json.loads(operator.log.splitlines()[0])
+
+    assert told["arguments"][0] == "run"
+    assert f"--data-dir={tmp_path}" in told["arguments"]
+    assert set(told["environment"]) - {"LC_CTYPE"} == {
+        "POD_NAMESPACE",
+        "POD_NAME",
+        "GREETING",
+        "PATH",
+        "HOME",
+        "KUBECONFIG",
+    }
+    assert told["environment"]["GREETING"] == f"hello from {operator.pod.namespace}"
+
+
+def test_a_deployment_runs_under_the_rights_of_its_service_account(plane, deploy, stand_in):
+    operator = deploy(command=stand_in)
+    operator.start()
+    operator.wait_ready()
+    config = json.loads(operator.log.splitlines()[0])["environment"]["KUBECONFIG"]
+
+    who = json.loads(plane.kubectl(f"--kubeconfig={config}", "auth", "whoami", "--output=json"))
+
+    assert who["status"]["userInfo"]["username"] == operator.user
+    plane.kubectl(f"--kubeconfig={config}", "get", "secrets", "--all-namespaces")
+    with pytest.raises(KubectlFailed, match="Forbidden"):
+        plane.kubectl(f"--kubeconfig={config}", "get", "configmaps")
+
+
+def test_a_deployment_reads_the_keys_of_secrets_that_its_environment_names(plane, deploy, namespace, stand_in):
+    plane.kubectl("-n", namespace, "create", "secret", "generic", "login", "--from-literal=user=ada")
+    named = {"name": "LOGIN", "valueFrom": {"secretKeyRef": {"name": "login", "key": "user"}}}
+    operator = deploy({"extraEnv": [named]}, stand_in)
+    operator.start()
+    operator.wait_ready()
+
+    assert json.loads(operator.log.splitlines()[0])["environment"]["LOGIN"] == "ada"
+
+
+def test_an_operator_that_ends_at_its_start_is_an_error_with_its_last_words(deploy):
+    operator = deploy(command=["sh", "-c", "echo no such store; exit 4"])
+    operator.start()
+
+    with pytest.raises(ProcessDied, match=r"ended with code 4(.|\n)*no such store"):
+        operator.wait_ready()
+
+
+def test_an_operator_that_is_stopped_or_killed_can_be_started_again(deploy, stand_in):
+    operator = deploy(command=stand_in)
+
+    for end, code in ((operator.stop, -signal.SIGTERM), (operator.kill, -signal.SIGKILL)):
+        operator.start()
+        operator.wait_ready()
+        assert end() == code
+        assert not operator.ready()
+
+    assert len(operator.log.splitlines()) >= 2
+
+
+def test_an_operator_that_ignores_sigterm_is_killed_after_its_grace_period(deploy):
+    deaf = "trap '' TERM; echo deaf; while true; do sleep 0.1; done"
+    operator = deploy({"terminationGracePeriodSeconds": 1}, ["sh", "-c", deaf])
+    operator.start()
+    while "deaf" not in operator.log:
+        assert operator.running
+
+    assert operator.stop() == -signal.SIGKILL

@@ -1,7 +1,9 @@
 """The contract suite's subjects, collected from `subjects/`, a module a backend."""
 
+import asyncio
 import importlib
-from collections.abc import AsyncIterator
+import os
+from collections.abc import AsyncIterator, Iterator
 from contextlib import AbstractAsyncContextManager, aclosing
 from pathlib import Path
 from typing import cast
@@ -10,6 +12,10 @@ import pytest
 
 from keyferry.backends.base import Backend
 from tests.contract.subject import Subject
+from tests.standins.aws import AwsStandIn
+
+# pytest-asyncio asks for a current loop before it makes its own, and Python would make one that nobody closes.
+asyncio.set_event_loop(None)
 
 SUBJECTS = sorted(path.stem for path in (Path(__file__).parent / "subjects").glob("[!_]*.py"))
 
@@ -25,3 +31,19 @@ async def subject(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterat
 async def backend(subject: Subject) -> AsyncIterator[Backend]:
     async with aclosing(subject.backend()) as made:
         yield made
+
+
+@pytest.fixture
+def bare_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.MonkeyPatch:
+    """A process that nobody gave AWS credentials, by variable, file or instance."""
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    return monkeypatch
+
+
+@pytest.fixture
+def aws(bare_environment: pytest.MonkeyPatch) -> Iterator[AwsStandIn]:
+    with AwsStandIn() as standin:
+        yield standin

@@ -68,7 +68,8 @@ async def test_one_bad_ref_spoils_nothing(subject: Subject, backend: Backend):
     async with subject.spoiled(bad) as error:
         got = await backend.fetch([good, bad, NOWHERE])
     assert got[good] == Value(b"g", (await value(backend, good)).version)
-    assert type(got[bad]) is error
+    assert isinstance(got[bad], error)
+    assert bad.id in str(got[bad])
 
 
 async def test_the_version_changes_with_the_value(subject: Subject, backend: Backend):
@@ -118,7 +119,7 @@ async def test_what_the_catalogue_lists_can_be_fetched(subject: Subject, backend
 
 
 async def test_the_catalogue_is_complete_over_many_pages(subject: Subject, backend: Backend):
-    names = {f"n{n:03}" for n in range(230)}
+    names = {f"n{n:03}" for n in range(130)}
     for name in names:
         await subject.put(name, b"v", {})
     assert set(await listed(backend)) == names

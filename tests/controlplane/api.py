@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 ANSWERED_WITHIN = 30.0
+PROBED_WITHIN = 1.0  # whoever asks again anyway need not wait long for one answer
 
 
 class RequestFailed(Exception):
@@ -31,11 +32,29 @@ class Api:
 
     def request(self, method: str, path: str, body: Any = None, content_type: str = "application/json") -> Any:
         """Send one request; the answer is its JSON."""
-        answer = self.text(method, path, body, content_type)
+        answer = self._send(method, path, body, content_type)
         return json.loads(answer) if answer else None
 
-    def text(self, method: str, path: str, body: Any = None, content_type: str = "application/json") -> str:
-        """Send one request; the answer is its text, for what is no JSON: health, metrics, logs."""
+    def answers(self) -> bool:
+        """Whether our server is there at all, ready or not: another's certificate would not be trusted."""
+        try:
+            self._send("GET", "/livez", within=PROBED_WITHIN)
+        except RequestFailed:
+            return True
+        except (OSError, http.client.HTTPException):  # nobody listens yet, or it does not speak
+            return False
+        return True
+
+    def ready(self) -> bool:
+        """Whether the server says that it is ready."""
+        try:
+            return self._send("GET", "/readyz", within=PROBED_WITHIN) == b"ok"
+        except (OSError, http.client.HTTPException, RequestFailed):
+            return False
+
+    def _send(
+        self, method: str, path: str, body: Any = None, content_type: str = "", within: float = ANSWERED_WITHIN
+    ) -> bytes:
         request = urllib.request.Request(  # noqa: S310 — the address is the local API server's
             self.url + path,
             method=method,
@@ -48,28 +67,11 @@ class Api:
             urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=trust)
         )
         try:
-            with opener.open(request, timeout=ANSWERED_WITHIN) as answer:
-                return bytes(answer.read()).decode()
+            with opener.open(request, timeout=within) as answer:
+                return bytes(answer.read())
         except urllib.error.HTTPError as refused:
             with refused:
                 raise _failure(refused.code, refused.read()) from None
-
-    def answers(self) -> bool:
-        """Whether our server is there at all, ready or not: another's certificate would not be trusted."""
-        try:
-            self.text("GET", "/livez")
-        except RequestFailed:
-            return True
-        except (OSError, http.client.HTTPException):  # nobody listens yet, or it hung up
-            return False
-        return True
-
-    def ready(self) -> bool:
-        """Whether the server says that it is ready."""
-        try:
-            return self.text("GET", "/readyz") == "ok"
-        except (OSError, http.client.HTTPException, RequestFailed):
-            return False
 
 
 def _failure(code: int, content: bytes) -> RequestFailed:

@@ -54,20 +54,21 @@ def render_chart(
 def install(plane: ControlPlane, manifests: Iterable[Manifest]) -> None:
     """Apply them with plain kubectl, their namespaces first, and return when their kinds may be used."""
     everything = list(manifests)
-    namespaces = sorted({namespace for m in everything if (namespace := m["metadata"].get("namespace"))})
-    known = set(plane.kubectl("get", "crd", "--output=name").split())
-    _apply(plane, [{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}} for name in namespaces])
-    _apply(plane, everything)
-    crds = [f"customresourcedefinition.apiextensions.k8s.io/{name}" for name in named(everything, KIND_OF_CRDS)]
-    if set(crds) - known:
-        plane.kubectl("wait", "--for=condition=Established", f"--timeout={ESTABLISHED_WITHIN}", *crds)
+    for namespace in {namespace for m in everything if (namespace := m["metadata"].get("namespace"))}:
+        if not plane.exists(f"/api/v1/namespaces/{namespace}"):
+            plane.request("POST", "/api/v1/namespaces", {"metadata": {"name": namespace}})
+    crds = [crd["metadata"]["name"] for crd in of_kind(everything, KIND_OF_CRDS)]
+    new = [crd for crd in crds if not plane.exists(f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{crd}")]
+    plane.kubectl("apply", "--filename=-", stdin=_list(everything))
+    if new:
+        plane.kubectl("wait", "--for=condition=Established", f"--timeout={ESTABLISHED_WITHIN}", "crd", *new)
         plane.restart_controllers()  # else an owner of a new kind could be deleted unnoticed for half a minute
 
 
 def uninstall(plane: ControlPlane, manifests: Iterable[Manifest]) -> None:
     """Delete them, but for the CRDs: those would take every object of their kinds along."""
-    listed = {"apiVersion": "v1", "kind": "List", "items": [m for m in manifests if m["kind"] != KIND_OF_CRDS]}
-    plane.kubectl("delete", "--filename=-", "--ignore-not-found", "--wait=false", stdin=json.dumps(listed))
+    listed = _list([manifest for manifest in manifests if manifest["kind"] != KIND_OF_CRDS])
+    plane.kubectl("delete", "--filename=-", "--ignore-not-found", "--wait=false", stdin=listed)
 
 
 def of_kind(manifests: Iterable[Manifest], kind: str) -> list[Manifest]:
@@ -75,12 +76,5 @@ def of_kind(manifests: Iterable[Manifest], kind: str) -> list[Manifest]:
     return [manifest for manifest in manifests if manifest["kind"] == kind]
 
 
-def named(manifests: Iterable[Manifest], kind: str) -> list[str]:
-    """The names of those of one kind."""
-    return [manifest["metadata"]["name"] for manifest in of_kind(manifests, kind)]
-
-
-def _apply(plane: ControlPlane, manifests: list[Manifest]) -> None:
-    if manifests:
-        listed = {"apiVersion": "v1", "kind": "List", "items": manifests}
-        plane.kubectl("apply", "--filename=-", stdin=json.dumps(listed))
+def _list(manifests: list[Manifest]) -> str:
+    return json.dumps({"apiVersion": "v1", "kind": "List", "items": manifests})

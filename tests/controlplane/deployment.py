@@ -8,7 +8,6 @@ import sysconfig
 import time
 import uuid
 from collections.abc import Iterable
-from pathlib import Path
 from types import TracebackType
 from typing import Self
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from tests.controlplane.pins import Source
 
 REPORT_EVERY = 15.0
-BUILD_LIMIT = 3600.0  # a slow machine may need half an hour for kube-apiserver; beyond this something hangs
+BUILD_LIMIT = 3600.0  # a slow machine may need half an hour for Kubernetes; beyond this something hangs
 
 
 class BuildFailed(Exception):
@@ -26,41 +26,48 @@ def build(source: Source, into: Path, say: Callable[[str], None]) -> None:
             f"{source.name} must be built, and there is no `go` on the PATH. Install Go 1.26 or newer "
             "(https://go.dev/dl), or set KUBEBUILDER_ASSETS to a folder that holds the programs."
         )
-    for program, package in zip(source.programs, source.packages, strict=True):
-        command = [
-            *(go, "build", "-C", str(source.folder), "-mod=readonly", "-trimpath"),
-            *("-ldflags", source.ldflags, "-o", str(into / program), package),
-        ]
-        _run(command, f"{program} {source.version}", say)
-
-
-def _run(command: list[str], what: str, say: Callable[[str], None]) -> None:
-    """Run one build; a line now and then shows that it lives."""
-    started = time.monotonic()
+    what = f"{', '.join(source.programs)} {source.version}"
+    # All in one command, so that one program is linked, which takes one processor, while another is compiled.
+    command = [
+        *(go, "build", "-C", str(source.folder), "-mod=readonly", "-trimpath", "-ldflags", source.ldflags),
+        *("-o", f"{into}{os.sep}", *source.packages),
+    ]
     say(f"building {what}")
-    with tempfile.TemporaryFile("w+") as output:
-        # Without cgo no C compiler is needed, and the result runs on any libc.
-        environment = {**os.environ, "CGO_ENABLED": "0", "GOWORK": "off"}
-        with subprocess.Popen(
+    started = time.monotonic()
+    output = _run(command, what, say)
+    say(f"built {what} in {time.monotonic() - started:.0f} s")
+    if missing := [program for program in source.programs if not (into / program).exists()]:
+        raise BuildFailed(f"`go build` of {what} made no {', '.join(missing)}:\n{output}")
+
+
+def _run(command: list[str], what: str, say: Callable[[str], None]) -> str:
+    """Run the build; the answer is the end of what it printed."""
+    # Without cgo no C compiler is needed, and the result runs on any libc.
+    environment = {**os.environ, "CGO_ENABLED": "0", "GOWORK": "off"}
+    with (
+        tempfile.TemporaryFile("w+") as output,
+        subprocess.Popen(
             command, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
-        ) as running:
-            try:
-                _watch(running, started, what, say)
-            except BaseException:
-                running.terminate()
-                raise
-        elapsed = time.monotonic() - started
+        ) as running,
+    ):
+        try:
+            _watch(running, what, say)
+        except BaseException:
+            running.terminate()
+            raise
         output.seek(0)
         tail = "".join(output.readlines()[-20:])
     if running.returncode != 0:
         raise BuildFailed(
-            f"`go build` of {what} failed after {elapsed:.0f} s. It needs Go 1.26 or newer and a reachable Go module "
-            f"proxy (GOPROXY); its last words were:\n{tail}"
+            f"`go build` of {what} failed. It needs Go 1.26 or newer and a reachable Go module proxy (GOPROXY). "
+            f"Its last words were:\n{tail}"
         )
-    say(f"built {what} in {elapsed:.0f} s")
+    return tail
 
 
-def _watch(running: subprocess.Popen[bytes], started: float, what: str, say: Callable[[str], None]) -> None:
+def _watch(running: subprocess.Popen[bytes], what: str, say: Callable[[str], None]) -> None:
+    """Wait for the build's end; a line now and then shows that it lives."""
+    started = time.monotonic()
     while time.monotonic() - started < BUILD_LIMIT:
         try:
             running.wait(REPORT_EVERY)

@@ -1,5 +1,6 @@
-"""A real Kubernetes API on this machine: etcd, kube-apiserver and kube-controller-manager, for as long as it is used."""
+"""A real Kubernetes API on this machine: etcd, kube-apiserver and kube-controller-manager, while it is used."""
 
+import http
 import os
 import socket
 import subprocess
@@ -67,7 +68,7 @@ class ControlPlane:
             self._start_apiserver()
             self._start_controllers()
             self._wait(self._api.ready, "kube-apiserver")
-            self._wait(self._has_default_service_account, "kube-controller-manager")
+            self._wait(self._controllers_work, "kube-controller-manager")
         except BaseException:
             self.stop()
             raise
@@ -99,6 +100,16 @@ class ControlPlane:
     def request(self, method: str, path: str, body: Any = None, content_type: str = "application/json") -> Any:
         """Send one request as the administrator; the answer is its JSON. Raises RequestFailed."""
         return self._api.request(method, path, body, content_type)
+
+    def exists(self, path: str) -> bool:
+        """Whether there is an object at this path."""
+        try:
+            self.request("GET", path)
+        except RequestFailed as e:
+            if e.code == http.HTTPStatus.NOT_FOUND:
+                return False
+            raise
+        return True
 
     def audit(self) -> Iterator[AuditEvent]:
         """Every call answered so far, but for those of the control plane itself."""
@@ -140,12 +151,9 @@ class ControlPlane:
         path = kubeconfig.write(self.folder / "controllers.kubeconfig", api, user=credentials.CONTROLLERS)
         self._run("kube-controller-manager", programs.controller_manager(self.binaries.kube_controller_manager, path))
 
-    def _has_default_service_account(self) -> bool:
-        try:
-            self.request("GET", "/api/v1/namespaces/default/serviceaccounts/default")
-        except RequestFailed:
-            return False
-        return True
+    def _controllers_work(self) -> bool:
+        """Seen by what one of them makes, without which no pod could be made."""
+        return self.exists("/api/v1/namespaces/default/serviceaccounts/default")
 
     def _run(self, name: str, command: list[str]) -> Process:
         self._parts[name] = self._group.start(name, command, log=self.folder / f"{name}.log")

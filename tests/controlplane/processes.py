@@ -97,8 +97,9 @@ class ProcessGroup:
     def _leader(self) -> subprocess.Popen[bytes]:
         if self._guard is None:
             # -I and -S: neither the environment nor site-packages can delay or break it.
-            command = [sys.executable, "-I", "-S", str(GUARD), *([str(self.folder)] if self.folder else [])]
-            self._guard = subprocess.Popen(command, stdin=subprocess.PIPE, process_group=0)
+            command = [sys.executable, "-I", "-S", str(GUARD), str(os.getpid())]
+            folder = [] if self.folder is None else [str(self.folder)]
+            self._guard = subprocess.Popen([*command, *folder], stdin=subprocess.PIPE, process_group=0)
         return self._guard
 
     def __enter__(self) -> Self:

@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 
 from tests.standins.aws_wire import Answer, AwsError, Request
 
@@ -76,7 +77,7 @@ def leaving_out(*names: str) -> Fault:
     return fault
 
 
-def changing(change: Callable[[dict[str, object]], object]) -> Fault:
+def changing(change: Callable[[dict[str, Any]], object]) -> Fault:
     """The answer's JSON, changed in place."""
 
     def fault(_: Request, proceed: Proceed) -> Answer:

@@ -5,6 +5,7 @@ import json
 import re
 import socket
 import struct
+import sys
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -139,10 +140,8 @@ class _Server(ThreadingHTTPServer):
             return
         super().shutdown_request(request)
 
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        import sys  # noqa: PLC0415 - only here is there an exception in flight to ask for
-
-        error = sys.exception() if hasattr(sys, "exception") else sys.exc_info()[1]
+    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002 - the base class has them
+        error = sys.exc_info()[1]
         if error is not None and not isinstance(error, ConnectionError | TimeoutError):
             self.bugs.append(error)
 

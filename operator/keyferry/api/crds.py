@@ -16,7 +16,7 @@ import yaml
 from keyferry.api.kinds import KINDS, Kind
 from keyferry.api.reference import PAGES, page_with_fields
 
-_HEADER = "# Generated from the models in operator/keyferry/api: python -m keyferry.api.crds --write\n"
+_HEADER = "# Generated from the models in operator/keyferry/api by `make generate`: edit those.\n"
 _COPIES = ("crds", "helm/keyferry/files/crds")
 _HINT_LINES = 40  # of a difference: enough to see what it is about
 
@@ -36,7 +36,8 @@ def to_yaml(kind: Kind) -> str:
 
 def generated(root: Path) -> Mapping[Path, str]:
     """What each generated file below `root` should hold. Pages of the reference keep what people wrote into them."""
-    crds = {root / folder / f"{kind.plural}.yaml": to_yaml(kind) for folder in _COPIES for kind in KINDS}
+    texts = {f"{kind.plural}.yaml": to_yaml(kind) for kind in KINDS}
+    crds = {root / folder / name: text for folder in _COPIES for name, text in texts.items()}
     pages = {root / page: page_with_fields((root / page).read_text(), kinds) for page, kinds in PAGES.items()}
     return {**crds, **pages}
 
@@ -88,7 +89,7 @@ def _check(root: Path) -> int:
     for difference in differences:
         sys.stderr.write(f"{difference}\n")
     if differences:
-        sys.stderr.write("\nGenerated files are not up to date: run python -m keyferry.api.crds --write\n")
+        sys.stderr.write("\nGenerated files are not up to date: run make generate\n")
     return 1 if differences else 0
 
 

@@ -14,7 +14,9 @@ RoleArn = Annotated[
 Endpoint = Annotated[
     str,
     Field(max_length=2048),
-    Form(r"^https?://[^\s/?#@]+/?$", "write an address such as https://host:8443, without user, path or query"),
+    Form(
+        r"^https?://[-A-Za-z0-9._:\[\]]+/?$", "write an address such as https://host:8443, without user, path or query"
+    ),
 ]
 
 

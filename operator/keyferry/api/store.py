@@ -35,7 +35,6 @@ class Separator(StrEnum):
 
     SLASH = "/"
     UNDERSCORE = "_"
-    COLON = ":"
     PLUS = "+"
     EQUALS = "="
     AT = "@"
@@ -69,7 +68,7 @@ class Mapping(Model):
     )
     tags: MappingTags | None = Field(None, description="By Tags: which tag says what.")
     separator: Separator | None = Field(
-        None, description="By Paths: what stands between the parts: / _ : + = or @. Default: /."
+        None, description=f"By Paths: what stands between the parts, one of {' '.join(Separator)}. Default: /."
     )
     inherit: bool = Field(
         default=True,

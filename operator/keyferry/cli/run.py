@@ -31,7 +31,7 @@ class Level(StrEnum):
 
 def run(
     *,
-    listen: Annotated[str, typer.Option(help="host:port of /healthz, /readyz and /metrics.")] = "0.0.0.0:8080",  # noqa: S104 - the kubelet and Prometheus come from outside the pod
+    listen: Annotated[str, typer.Option(help="host:port of /healthz, /readyz and /metrics.")] = "0.0.0.0:8080",
     data_dir: Annotated[
         Path, typer.Option(help="Folder for what the operator keeps itself (SQLite).", envvar="KEYFERRY_DATA_DIR")
     ] = DEFAULT_DATA_DIR,

@@ -1,14 +1,18 @@
-"""Values in batches: askers of one moment share calls, askers of one secret share an answer, a cache serves the rest."""
+"""Values in batches: askers of one moment share calls, askers of one secret an answer; a cache serves the rest."""
 
 import asyncio
+import logging
+import traceback
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
-from keyferry.errors import BackendUnavailable, InternalError
+from keyferry.errors import BackendUnavailable, InternalError, StoreNotReady
 from keyferry.values import Fetched, Ref, Value
 
-_LINGER_SECONDS = 0.02  # how long a batch that is not full waits for company
+_LOG = logging.getLogger(__name__)
+_LINGER_SECONDS = 0.02  # how long a batch that is not full waits for company, from the last that joined it
+_LONGEST_LINGER_SECONDS = 0.2  # from the first that joined it
 _CLOSED = "the store was closed while its values were being read"
 
 
@@ -46,12 +50,18 @@ class Batcher:
     read: Callable[[Collection[Ref]], Awaitable[Mapping[Ref, Fetched]]]
     batch: Callable[[], int]
     _waiting: dict[Ref, "asyncio.Future[Fetched]"] = field(default_factory=dict, init=False)
+    _since: float = field(default=0.0, init=False)  # the loop's time when the first of those that wait came
     _timer: asyncio.TimerHandle | None = field(default=None, init=False)
-    _tasks: set[asyncio.Task[None]] = field(default_factory=set, init=False)
+    _reading: dict[asyncio.Task[None], dict[Ref, "asyncio.Future[Fetched]"]] = field(default_factory=dict, init=False)
+    _closed: bool = field(default=False, init=False)
 
     async def fetch(self, refs: Collection[Ref]) -> dict[Ref, Fetched]:
         """An answer for every ref, read after this call began."""
+        if self._closed:
+            return dict.fromkeys(refs, StoreNotReady(_CLOSED))
         loop = asyncio.get_running_loop()
+        if not self._waiting:
+            self._since = loop.time()
         futures = {ref: self._waiting.setdefault(ref, loop.create_future()) for ref in refs}
         self._arm(loop)
         if futures:
@@ -60,13 +70,14 @@ class Batcher:
 
     def _arm(self, loop: asyncio.AbstractEventLoop) -> None:
         """Send what is full at once, and give the rest a little time for company."""
-        while len(self._waiting) >= self.batch():
+        while self._waiting and len(self._waiting) >= self.batch():
             self._send(self.batch())
         if self._timer:
             self._timer.cancel()
             self._timer = None
         if self._waiting:
-            self._timer = loop.call_later(_LINGER_SECONDS, self._flush)
+            at = min(loop.time() + _LINGER_SECONDS, self._since + _LONGEST_LINGER_SECONDS)
+            self._timer = loop.call_at(at, self._flush)
 
     def _flush(self) -> None:
         self._timer = None
@@ -76,31 +87,37 @@ class Batcher:
     def _send(self, size: int) -> None:
         chunk = {ref: self._waiting.pop(ref) for ref in list(self._waiting)[: max(1, size)]}
         task = asyncio.create_task(self._one(chunk))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._reading[task] = chunk
+        task.add_done_callback(self._done)
 
     async def _one(self, chunk: dict[Ref, "asyncio.Future[Fetched]"]) -> None:
         try:
-            answers = await self.read(chunk.keys())
-        except asyncio.CancelledError:
-            _answer(chunk, dict.fromkeys(chunk, BackendUnavailable(_CLOSED)))
-            raise
+            _answer(chunk, await self.read(chunk.keys()))
         except BaseException:
             _answer(
                 chunk, dict.fromkeys(chunk, InternalError("the backend broke its contract; see the operator's log"))
             )
             raise
-        _answer(chunk, answers)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        del self._reading[task]
+        if not task.cancelled() and (bug := task.exception()):
+            # Frames only, as at the boundary: an exception's text may quote a value. Asyncio would log all of it.
+            frames = "".join(traceback.format_tb(bug.__traceback__))
+            _LOG.error("internal error (%s) in a backend; please report it:\n%s", type(bug).__name__, frames)
 
     async def aclose(self) -> None:
         """Stop what is under way; whoever waits is told."""
+        self._closed = True
         if self._timer:
             self._timer.cancel()
-        _answer(self._waiting, dict.fromkeys(self._waiting, BackendUnavailable(_CLOSED)))
+        for chunk in (self._waiting, *self._reading.values()):
+            _answer(chunk, dict.fromkeys(chunk, StoreNotReady(_CLOSED)))
         self._waiting.clear()
-        for task in self._tasks:
+        tasks = list(self._reading)
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _answer(chunk: Mapping[Ref, "asyncio.Future[Fetched]"], answers: Mapping[Ref, Fetched]) -> None:

@@ -30,6 +30,7 @@ class Budget:
     calls: Counter[str] = field(default_factory=Counter)
     _rate: float = field(init=False)
     _free_at: float = field(default=0.0, init=False)
+    _slowed_at: float = field(default=float("-inf"), init=False)  # when the backend last asked for patience
     _slots: asyncio.Semaphore = field(init=False)
 
     def __post_init__(self) -> None:
@@ -48,15 +49,16 @@ class Budget:
             try:
                 answer = await self._limited(operation, call)
                 result = "ok"
-                self._rate = min(self.per_second, self._rate * _RECOVERY)
-                return answer
             except Throttled as throttled:
                 result = throttled.reason
-                self._slow_down(throttled.retry_after)
+                self._slow_down(throttled.retry_after, started)
                 raise
             except SyncError as failure:
                 result = failure.reason
                 raise
+            else:
+                self._rate = min(self.per_second, self._rate * _RECOVERY)
+                return answer
             finally:
                 metrics.BACKEND_CALLS.labels(self.store, operation, result).inc()
                 metrics.BACKEND_SECONDS.labels(self.store, operation).observe(loop.time() - started)
@@ -72,12 +74,17 @@ class Budget:
     async def _turn(self) -> None:
         """Wait until the next call may go. A second's worth may go at once after a quiet time."""
         loop = asyncio.get_running_loop()
-        step = 1.0 / self._rate
-        self._free_at = max(self._free_at, loop.time() - 1.0) + step
-        if (wait := self._free_at - loop.time()) > 0:
-            await asyncio.sleep(wait)
+        slowed_at = None
+        while slowed_at != self._slowed_at:  # a turn that was given before the backend asked for patience is void
+            slowed_at = self._slowed_at
+            self._free_at = max(self._free_at, loop.time() - 1.0) + 1.0 / self._rate
+            if (wait := self._free_at - loop.time()) > 0:
+                await asyncio.sleep(wait)
 
-    def _slow_down(self, retry_after: float | None) -> None:
-        self._rate = max(self.per_second / 64, 0.1, self._rate / 2)
+    def _slow_down(self, retry_after: float | None, started: float) -> None:
+        now = asyncio.get_running_loop().time()
+        if started >= self._slowed_at:  # else it was under way already: many answers of one moment say one thing
+            self._rate = max(self.per_second / 64, 0.1, self._rate / 2)
+        self._slowed_at = now
         pause = min(_LONGEST_PAUSE_SECONDS, _PAUSE_SECONDS if retry_after is None else retry_after)
-        self._free_at = max(self._free_at, asyncio.get_running_loop().time() + pause)
+        self._free_at = max(self._free_at, now + pause)

@@ -3,11 +3,19 @@
 import asyncio
 import math
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from keyferry import metrics
 from keyferry.backends.base import Access, Backend, Catalogue
-from keyferry.errors import AuthFailed, BackendUnavailable, PermissionDenied, SecretMissing, SyncError, Throttled
+from keyferry.errors import (
+    AuthFailed,
+    BackendUnavailable,
+    CredentialsMissing,
+    PermissionDenied,
+    SecretMissing,
+    SyncError,
+    Throttled,
+)
 from keyferry.fetch.batch import Batcher, Cache
 from keyferry.fetch.budget import Budget
 from keyferry.fetch.guard import Guard
@@ -18,11 +26,12 @@ from keyferry.policy.mapping import Mapping as StoreMapping
 from keyferry.policy.mapping import places
 from keyferry.values import Entry, Fetched, Found, Looked, Lookup, Ref, Search, Value
 
+_TROUBLE = (BackendUnavailable, AuthFailed, CredentialsMissing)  # failures that befall more than one secret
 _LEARNING_PAGES = 4  # calls more than reading directly would cost that finding out the catalogue's size may cost
 
 
-class _TooCostly(Exception):  # noqa: N818 - no failure: a decision
-    """Sweeping costs more calls than reading what is asked for."""
+class _Unlisted(PermissionDenied):
+    """The catalogue is left alone: it may not be listed, or that costs more calls than reading what is asked for."""
 
 
 @dataclass(slots=True)
@@ -47,16 +56,22 @@ class Fetcher:
     _sweeper: Sweeper = field(init=False)
     _batcher: Batcher = field(init=False)
     _searched: bool = field(default=False, init=False)  # somebody uses find: sweeps there must be
+    _unswept: bool = field(default=False, init=False)  # the catalogue could not be asked of late, or cost too much
     _pages: int = field(default=0, init=False)  # calls that the last sweep took, or had taken when it was given up
 
     def __post_init__(self) -> None:
         self._sweeper = Sweeper(self._sweep)
-        self._batcher = Batcher(self.backend.fetch, lambda: self.backend.batch)
+        self._batcher = Batcher(self._batch, lambda: self.backend.batch)
 
     @property
     def last_sweep(self) -> Snapshot | None:
         """The newest snapshot of the catalogue."""
         return self._sweeper.last
+
+    @property
+    def offered(self) -> int | None:
+        """How many secrets the mapping offers; None while that is not known, or not believed."""
+        return len(self.last_sweep.ids()) if self.last_sweep and not self.guard.held else None
 
     async def look(
         self, asked: Collection[Lookup | Search], hierarchy: tuple[str, ...], *, at: float, slack: float = 0.0
@@ -67,27 +82,26 @@ class Fetcher:
         nothing is missing. Every failure is an answer.
         """
         self._searched |= any(isinstance(each, Search) for each in asked)
-        lookups = [each for each in asked if isinstance(each, Lookup)]
-        if self._directly():
-            return {**await self._read(lookups, hierarchy)}
         try:
+            self._listed()
             snapshot = await self._sweeper.snapshot(not_before=at - slack)
             answers = self._in(snapshot, asked, hierarchy)
             if snapshot.started < at and any(isinstance(answer, SyncError) for answer in answers.values()):
                 answers = self._in(await self._sweeper.snapshot(not_before=at), asked, hierarchy)
-        except _TooCostly:
-            return {**await self._read(lookups, hierarchy)}
-        except Throttled as throttled:
-            return dict.fromkeys(asked, throttled)
+        except PermissionDenied as refused:
+            if not isinstance(refused, _Unlisted):
+                self.trouble(refused)
+            return await self._unlisted(asked, hierarchy, refused)
         except SyncError as failure:
-            self.trouble(failure)
+            if not isinstance(failure, Throttled):
+                self.trouble(failure)
             return dict.fromkeys(asked, failure)
         return await self._confirmed(answers, hierarchy)
 
     async def values(self, found: Collection[Found], *, fresh: bool = False) -> dict[Found, Fetched]:
         """What was found holds: from the cache where that has just this version, else (or if `fresh`) the backend."""
         now = asyncio.get_running_loop().time()
-        kept = {} if fresh else {each: value for each in found if (value := self._kept(each, now))}
+        kept = {each: value for each in found if (value := self._kept(each, now, fresh=fresh))}
         metrics.CACHE_HITS.labels(self.store).inc(len(kept))
         fetched = await self._fetch({each.ref for each in found if each not in kept})
         return {each: kept.get(each) or fetched[each.ref] for each in found}
@@ -98,14 +112,15 @@ class Fetcher:
         await self._batcher.aclose()
         await self.backend.aclose()
 
-    def _directly(self) -> bool:
-        """Whether reading values costs fewer calls than a sweep, as far as is known."""
-        if not self.mapping.named or self._searched:
-            return False
-        return not self._lists() or self._pages > self._affordable()
-
-    def _lists(self) -> bool:
-        return self.access.listing and isinstance(self.backend, Catalogue)
+    def _listed(self) -> Catalogue:
+        """The catalogue, where it may be listed and that costs fewer calls than reading. Raises _Unlisted."""
+        costly = self.mapping.named and not self._searched and self._pages > self._affordable()
+        if costly or not self.access.listing or not isinstance(self.backend, Catalogue):
+            raise _Unlisted(
+                f"{self.store}: its login may not list secrets, which mapping by Tags and find need: grant that, or "
+                "map by Names or Paths and name every key"
+            )
+        return self.backend
 
     def _affordable(self) -> int:
         """How many calls a sweep may take before reading directly is the cheaper way."""
@@ -113,19 +128,12 @@ class Fetcher:
 
     async def _sweep(self) -> Snapshot:
         started = asyncio.get_running_loop().time()
-        if not isinstance(self.backend, Catalogue) or not self.access.listing:
-            raise PermissionDenied(
-                f"{self.store}: its login may not list secrets, which mapping by Tags and find need: grant that, or map "
-                "by Names or Paths and name every key"
-            )
-        limit = self._affordable() if self.mapping.named and not self._searched else math.inf
         entries: list[Entry] = []
-        async for entry in self.backend.entries(self.mapping.scope()):
+        async for entry in self._listed().entries(self.mapping.scope()):
             entries.append(entry)
-            self._pages = math.ceil(len(entries) / self.backend.page)
-            if self._pages > limit:
-                raise _TooCostly
+            self._pages = math.ceil(len(entries) / self._listed().page)
         snapshot = Snapshot.of(entries, self.mapping, started=started)
+        self._unswept = False
         self.guard.saw(snapshot.ids())
         metrics.STORE_OFFERED.labels(self.store).set(len(snapshot.ids()))
         metrics.STORE_SWEPT.labels(self.store).set_to_current_time()
@@ -148,12 +156,20 @@ class Fetcher:
     def _doubted(self, answer: SyncError) -> SyncError:
         return (self.guard.held or answer) if isinstance(answer, SecretMissing) else answer
 
+    async def _unlisted(
+        self, asked: Collection[Lookup | Search], hierarchy: tuple[str, ...], refusal: SyncError
+    ) -> Looked:
+        """Answers without the catalogue: by name where names are what the mapping goes by, and no searches."""
+        self._unswept = True
+        lookups = [each for each in asked if isinstance(each, Lookup)] if self.mapping.named else []
+        return {**dict.fromkeys(asked, refusal), **await self._read(lookups, hierarchy)}
+
     async def _confirmed(
         self, answers: Mapping[Lookup | Search, tuple[Found, ...] | SyncError], hierarchy: tuple[str, ...]
     ) -> Looked:
         """Ask directly where the catalogue cannot tell: what it lacks may be newer than it, or an older version."""
         unsure = [each for each, answer in answers.items() if isinstance(each, Lookup) and self._unsure(answer)]
-        by_name = unsure if self.mapping.named else []
+        by_name = [each for each in unsure if isinstance(answers[each], SyncError)]
         direct = await self._read(by_name, hierarchy)
         known = [(each, found[0]) for each in unsure if not isinstance(found := answers[each], SyncError)]
         read = await self._fetch({found.ref for each, found in known if each not in direct})
@@ -180,17 +196,30 @@ class Fetcher:
                 ]
             except SyncError as refused:
                 answers[each] = refused
-        read = await self._fetch({ref for refs in wanted.values() for ref in refs})
+        # A version that the nearest place lacks must not be taken from a farther: is the nearest claimed at all?
+        claims = {_current(ref) for refs in wanted.values() if len(refs) > 1 for ref in refs}
+        read = await self._fetch(claims.union(*wanted.values()))
         for each, refs in wanted.items():
-            nearest = next((ref for ref in refs if not isinstance(read[ref], SecretMissing)), None)
+            nearest = next((ref for ref in refs if _claimed(ref, read)), None)
             if nearest is None:
                 answers[each] = self._doubted(_failure(read[refs[0]]))
             else:
                 answers[each] = _told(Found(each.key, nearest, ""), read[nearest])
         return answers
 
-    def _kept(self, found: Found, now: float) -> Value | None:
-        return found.value or (self.cache.get(found.ref, found.version, now) if self.cache else None)
+    def _kept(self, found: Found, now: float, *, fresh: bool) -> Value | None:
+        cached = self.cache.get(found.ref, found.version, now) if self.cache and not fresh else None
+        return found.value or cached  # what came with the look is fresh
+
+    async def _batch(self, refs: Collection[Ref]) -> Mapping[Ref, Fetched]:
+        """Read values; where no catalogue tells what vanished, have the guard take it from them."""
+        fetched = await self.backend.fetch(refs)
+        if not self._unswept:
+            return fetched
+        current = {ref.id: answer for ref, answer in fetched.items() if not ref.version}
+        told = {id_: isinstance(answer, Value) for id_, answer in current.items() if _tells(answer)}
+        self.guard.read(told, asyncio.get_running_loop().time())
+        return fetched
 
     async def _fetch(self, refs: Collection[Ref]) -> dict[Ref, Fetched]:
         if not refs:
@@ -204,7 +233,7 @@ class Fetcher:
                     self.cache.put(ref, answer, now)
             elif isinstance(answer, PermissionDenied):
                 self.readable = False
-            elif isinstance(answer, BackendUnavailable | AuthFailed) and not isinstance(answer, Throttled):
+            elif isinstance(answer, _TROUBLE) and not isinstance(answer, Throttled):
                 self.trouble(answer)
         return fetched
 
@@ -213,6 +242,20 @@ def _failure(answer: Fetched) -> SyncError:
     if not isinstance(answer, SyncError):
         raise TypeError("a value is no failure")
     return answer
+
+
+def _current(ref: Ref) -> Ref:
+    return replace(ref, version="")
+
+
+def _claimed(ref: Ref, read: Mapping[Ref, Fetched]) -> bool:
+    """Whether somebody has this place, be it without the version that was asked for."""
+    return any(not isinstance(read.get(each), SecretMissing | None) for each in (ref, _current(ref)))
+
+
+def _tells(answer: Fetched) -> bool:
+    """Whether the answer says that the secret is there or is not; a failure says neither."""
+    return isinstance(answer, Value | SecretMissing)
 
 
 def _told(found: Found, answer: Fetched) -> tuple[Found, ...] | SyncError:

@@ -1,11 +1,13 @@
-"""Versions first: one look at the backend's catalogue, fresh enough for whoever asks, shared by all who ask meanwhile."""
+"""Versions first: one look at the catalogue, fresh enough for whoever asks, shared by all who ask meanwhile."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
-from keyferry.errors import BackendUnavailable
+from keyferry.errors import StoreNotReady
 from keyferry.plan.snapshot import Snapshot
+
+_CLOSED = "the store was closed while its catalogue was being listed"
 
 
 @dataclass(slots=True)
@@ -19,19 +21,22 @@ class Sweeper:
     last: Snapshot | None = field(default=None, init=False)
     _running: asyncio.Task[Snapshot] | None = field(default=None, init=False)
     _running_since: float = field(default=0.0, init=False)
+    _closed: bool = field(default=False, init=False)
 
     async def snapshot(self, *, not_before: float) -> Snapshot:
         """A snapshot that began at or after that time of the loop. Raises what `take` raises."""
-        while True:
+        while not self._closed:
             if self.last and self.last.started >= not_before:
                 return self.last
             if self._running is None:
                 self._running_since = asyncio.get_running_loop().time()
                 self._running = asyncio.create_task(self._take())
+                self._running.add_done_callback(_heard)
             began, running = self._running_since, self._running
             snapshot = await _outcome(running, shared=began >= not_before)
             if snapshot and snapshot.started >= not_before:
                 return snapshot
+        raise StoreNotReady(_CLOSED)
 
     async def _take(self) -> Snapshot:
         try:
@@ -41,7 +46,8 @@ class Sweeper:
             self._running = None
 
     async def aclose(self) -> None:
-        """Stop a snapshot that is being taken."""
+        """Stop a snapshot that is being taken; whoever waits is told."""
+        self._closed = True
         if self._running:
             self._running.cancel()
             await asyncio.gather(self._running, return_exceptions=True)
@@ -51,7 +57,13 @@ async def _outcome(running: asyncio.Task[Snapshot], *, shared: bool) -> Snapshot
     """What a running sweep came to; its failure counts only for those whom its success would have served."""
     await asyncio.wait({running})
     if running.cancelled():
-        raise BackendUnavailable("the store was closed while its catalogue was being listed")
+        raise StoreNotReady(_CLOSED)
     if not shared and running.exception():
         return None
     return running.result()
+
+
+def _heard(task: asyncio.Task[Snapshot]) -> None:
+    """Take note of a failure that nobody waits for any more, lest asyncio logs it with whatever it quotes."""
+    if not task.cancelled():
+        task.exception()

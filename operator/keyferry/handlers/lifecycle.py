@@ -28,7 +28,7 @@ def register(registry: kopf.OperatorRegistry, _app: App) -> None:
     @kopf.on.login(registry=registry)
     async def login(**_: Any) -> kopf.ConnectionInfo:
         loaded = await configuration()
-        scheme, _, token = str(loaded.api_key.get("BearerToken", "")).partition(" ")
+        scheme, _separator, token = str(loaded.api_key.get("BearerToken", "")).partition(" ")
         return kopf.ConnectionInfo(
             server=loaded.host,
             ca_path=loaded.ssl_ca_cert,

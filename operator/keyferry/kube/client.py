@@ -81,6 +81,8 @@ class Kube:
 
     async def __aenter__(self) -> Self:
         self.config.connection_pool_maxsize = self.connections
+        # A .netrc would be looked for at every request (7 % of the CPU of a first sync); nobody logs in here with one.
+        self.config.client_session_kwargs = {"trust_env": False}
         self._api = official.ApiClient(configuration=self.config)
         return self
 

@@ -1,4 +1,4 @@
-"""What a backend may ask of the cluster: Secrets and tokens, bound to what its store may name (`backends.base.Cluster`)."""
+"""What a backend may ask of the cluster (`backends.base.Cluster`): Secrets and tokens that its store may name."""
 
 import base64
 from dataclasses import dataclass, field
@@ -13,22 +13,23 @@ from keyferry.values import Key, StoreKey, Token
 
 @dataclass(slots=True)
 class StoreCluster:
-    """The cluster as one store may see it. `used` tells which Secrets its login depends on."""
+    """The cluster as one store may see it. `used` tells which Secrets its login read, and at which version."""
 
     kube: Kube
     store: StoreKey
-    used: set[Key] = field(default_factory=set)
+    used: dict[Key, str] = field(default_factory=dict)  # "" for one that is not there
 
     async def secret(self, ref: SecretKeyRef) -> bytes:
         """One key of a Secret. Raises CredentialsMissing that names what is not there."""
         at = Key(self._namespace(ref.namespace, f"Secret {ref.name}"), ref.name)
-        self.used.add(at)
         try:
             found = await self.kube.get(path("v1", "secrets", at.namespace, at.name))
         except NotFound as missing:
+            self.used[at] = ""
             raise CredentialsMissing(
                 f"{self.store}: Secret {at} is not there; its key {ref.key} is the login's"
             ) from missing
+        self.used[at] = found["metadata"]["resourceVersion"]
         data = found.get("data") or {}
         if ref.key not in data:
             raise CredentialsMissing(f"{self.store}: Secret {at} has no key {ref.key}")

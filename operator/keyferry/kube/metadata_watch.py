@@ -37,12 +37,13 @@ class SecretWatch:
             if not (more := page["metadata"].get("continue")):
                 break
             query["continue"] = more
+        version: str = page["metadata"]["resourceVersion"]
         for key in self.known.keys() - found.keys():
-            self._forget(key)
+            if int(self.known[key].resource_version) <= int(version):  # else it was made while the pages were read
+                self._forget(key)
         for key, meta in found.items():
             self._learn(key, meta)
         self._beat()
-        version: str = page["metadata"]["resourceVersion"]
         return version
 
     async def run(self, version: str) -> None:

@@ -50,7 +50,10 @@ async def look(kube: Kube, key: Key) -> SecretMeta | None:
 
 
 async def create(kube: Kube, key: Key, body: Json, manager: str) -> SecretMeta:
-    """Make a Secret that is not there. Raises TargetNotOwned, and changes nothing, when somebody else just made it."""
+    """Make a Secret that a look did not find. Raises TargetNotOwned, and changes nothing, when somebody just made it.
+
+    No other writer may use this field manager: what it wrote is taken back where the Secret is a stranger's.
+    """
     try:
         code, answer = await _apply(kube, key, body, manager, force=False)
     except Conflict as taken:

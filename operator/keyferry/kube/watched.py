@@ -6,10 +6,11 @@ Secrets are kept as metadata only. Indexes answer who depends on what: they are 
 from collections import defaultdict
 from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from keyferry.kube.client import Json
 from keyferry.kube.secrets import SecretMeta
+from keyferry.settings import REFRESH_ANNOTATION
 from keyferry.values import Key, StoreKey
 
 K = TypeVar("K", bound=Hashable)
@@ -67,3 +68,23 @@ def trimmed(body: Json) -> Json:
         "metadata": {**kept, "annotations": annotations},
         **{part: body[part] for part in ("spec", "status") if part in body},
     }
+
+
+def asked(body: Json) -> tuple[Any, ...]:
+    """What of our own resources somebody else decides: another answer is work to do."""
+    metadata = body["metadata"]
+    return metadata["uid"], metadata["generation"], (metadata.get("annotations") or {}).get(REFRESH_ANNOTATION)
+
+
+def newer(body: Json, known: Json) -> bool:
+    """Whether an object was seen later. Our own writes are known before a watch tells of them."""
+    if body["metadata"]["uid"] != known["metadata"]["uid"]:
+        return True
+    return int(body["metadata"]["resourceVersion"]) > int(known["metadata"]["resourceVersion"])
+
+
+def noted(objects: dict[K, Json], key: K, written: Json) -> None:
+    """Remember an object as our own write left it, unless that write met an edit: the watch must tell of that."""
+    known = objects.get(key)
+    if known and asked(known) == asked(written) and newer(written, known):
+        objects[key] = trimmed(written)

@@ -25,20 +25,23 @@ def resolve(snapshot: Snapshot, mapping: StoreMapping, lookup: Lookup, hierarchy
 def search(
     snapshot: Snapshot, mapping: StoreMapping, wanted: Search, hierarchy: tuple[str, ...]
 ) -> tuple[Found, ...] | SyncError:
-    """Every entry in the namespace's view that matches, by key; of two with one key the nearer is taken."""
+    """Every entry that matches and answers for a key of the namespace, by key: of two with one key only the nearer."""
     try:
         matches = matcher(wanted)
     except SyncError as refused:
         return refused
     found: dict[str, Found] = {}
+    nearer: set[str] = set()  # keys that are claimed there, so that the farther cannot be read by them
     for namespace in mapping.view(hierarchy):
-        for key, claims in snapshot.places.get(namespace, {}).items():
-            if key in found or not any(matches(key, entry.tags) for entry in claims):
+        here = snapshot.places.get(namespace, {})
+        for key, claims in here.items():
+            if key in nearer or not any(matches(key, entry.tags) for entry in claims):
                 continue
             if (problem := _only(claims, Place(namespace, key))) is not None:
                 return problem
             if "" in claims[0].versions:  # made, but given no value yet: nothing to find
                 found[key] = Found(key, _ref(mapping, claims[0]), claims[0].versions[""])
+        nearer |= here.keys()
     return tuple(found[key] for key in sorted(found))
 
 

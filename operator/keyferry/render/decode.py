@@ -24,7 +24,7 @@ def decoded(data: bytes, how: Decoding, where: str) -> bytes:
 
 
 def _strictly(data: bytes, *, urlsafe: bool, where: str) -> bytes:
-    text = bytes(data).strip()
+    text = data.strip().replace(b"\r", b"").replace(b"\n", b"")  # base64(1) and PEM break their lines
     text += b"=" * (-len(text) % 4)  # many writers leave the padding out
     try:
         return base64.b64decode(text, altchars=b"-_" if urlsafe else None, validate=True)

@@ -4,17 +4,19 @@ import base64
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from keyferry.api.external_secret import Conversion, CreationPolicy, DataFrom, ExternalSecretSpec, RemoteRef
-from keyferry.errors import SecretKeyInvalid, SecretMissing, SecretTooLarge, SyncError
+from keyferry.errors import SecretKeyInvalid, SecretMissing, SecretTooLarge, SyncError, ValueInvalid
 from keyferry.render.decode import decoded
-from keyferry.render.properties import members, picked
+from keyferry.render.properties import as_bytes, members, parsed, picked
 from keyferry.settings import GROUP, MANAGED_BY, OWNER_ANNOTATION, VERSION
-from keyferry.values import Fetched, Found, Looked
+from keyferry.values import Fetched, Found, Looked, Lookup
 
 LARGEST = 1024 * 1024  # bytes of values in one Secret; the API server refuses more
-_FORBIDDEN = re.compile(r"[^-._a-zA-Z0-9]")
+_FORBIDDEN = re.compile(r"[^-._a-zA-Z0-9]|^\.(?=\.|$)")  # a leading .. and a lone . are file names of their own
 _LONGEST_KEY = 253
+_SHOWN = 80  # characters of a key that an error quotes: a key out of a value can be as long as the value
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,24 +35,38 @@ class _Draft:
     looked: Looked
     fetched: Mapping[Found, Fetched]
     data: dict[str, bytes] = field(default_factory=dict, repr=False)
+    documents: dict[Lookup, Any] = field(default_factory=dict, repr=False)  # parsed once, however many parts are picked
     gone: list[SyncError] = field(default_factory=list)
     failures: list[SyncError] = field(default_factory=list)
 
     def failed(self, error: SyncError) -> None:
+        # An error outlives the values by far: without frames and causes, which hold them.
+        error.__context__ = error.__traceback__ = None
         (self.gone if isinstance(error, SecretMissing) else self.failures).append(error)
 
     def whole(self, ref: RemoteRef) -> bytes:
         """What a reference stands for, before decoding. Raises SyncError."""
         answer = self.looked[ref.request]
         if isinstance(answer, SyncError):
-            raise answer.with_traceback(None)
+            raise answer
         return self.value(answer[0])
+
+    def document(self, ref: RemoteRef, where: str) -> Any:
+        """The same as JSON. Raises SyncError."""
+        if ref.request not in self.documents:
+            try:
+                self.documents[ref.request] = parsed(self.whole(ref), where)
+            except ValueInvalid as wrong:
+                self.documents[ref.request] = wrong
+        if isinstance(found := self.documents[ref.request], ValueInvalid):
+            raise found
+        return found
 
     def value(self, found: Found) -> bytes:
         """The value of what was found. Raises SyncError."""
         answer = self.fetched[found]
         if isinstance(answer, SyncError):
-            raise answer.with_traceback(None)
+            raise answer
         return answer.data
 
 
@@ -64,7 +80,7 @@ def rendered(spec: ExternalSecretSpec, looked: Looked, fetched: Mapping[Found, F
             draft.failed(failure)
     for item in spec.data:
         try:
-            draft.data[item.secret_key] = _one(draft, item.remote_ref)
+            draft.data[_allowed(item.secret_key, "choose another secretKey")] = _one(draft, item.remote_ref)
         except SecretMissing as missing:
             if item.default is not None:
                 draft.data[item.secret_key] = item.default.encode()
@@ -79,27 +95,34 @@ def rendered(spec: ExternalSecretSpec, looked: Looked, fetched: Mapping[Found, F
 
 
 def _one(draft: _Draft, ref: RemoteRef) -> bytes:
-    value, where = draft.whole(ref), f"key {ref.key!r}"
-    if ref.property:
-        value, where = picked(value, ref.property, where), f"{where}, property {ref.property!r},"
-    return decoded(value, ref.decoding, where)
+    where = f"key {ref.key!r}"
+    if not ref.property:
+        return decoded(draft.whole(ref), ref.decoding, where)
+    part, where = _part(draft, ref, where)
+    return decoded(as_bytes(part, where), ref.decoding, where)
+
+
+def _part(draft: _Draft, ref: RemoteRef, where: str) -> tuple[Any, str]:
+    """The document, or what a property picks of it; and what errors call that."""
+    document = draft.document(ref, where)
+    if not ref.property:
+        return document, where
+    return picked(document, ref.property, where), f"{where}, property {ref.property!r},"
 
 
 def _many(draft: _Draft, source: DataFrom) -> dict[str, bytes]:
     if extract := source.extract:
-        where = f"key {extract.key!r}"
-        value = draft.whole(extract)
-        if extract.property:
-            value, where = picked(value, extract.property, where), f"{where}, property {extract.property!r},"
-        return {
-            key: decoded(each, extract.decoding, f"{where} member {key!r}")
-            for key, each in members(value, where).items()
-        }
+        part, where = _part(draft, extract, f"key {extract.key!r}")
+        data = {}
+        for key, each in members(part, where).items():
+            called = f"{where} member {_shown(key)}"
+            data[key] = decoded(as_bytes(each, called), extract.decoding, called)
+        return data
     if not source.find:
         return {}
     answer = draft.looked[source.find.request]
     if isinstance(answer, SyncError):
-        raise answer.with_traceback(None)
+        raise answer
     if not answer:
         raise SecretMissing("find matches no secret that the store shows this namespace")
     return {each.key: decoded(draft.value(each), source.find.decoding, f"key {each.key!r}") for each in answer}
@@ -110,14 +133,26 @@ def _converted(data: Mapping[str, bytes], strategy: Conversion) -> dict[str, byt
     named: dict[str, str] = {}
     for key in data:
         name = _FORBIDDEN.sub("_", key) if strategy is Conversion.UNDERSCORE else key
-        if not name or _FORBIDDEN.search(name) or len(name) > _LONGEST_KEY or name in (".", ".."):
-            raise SecretKeyInvalid(
-                f"{key!r} cannot be a key of a Secret (letters, digits, - . and _ only, {_LONGEST_KEY} at most): set "
-                "conversionStrategy: Underscore, or take it with data and a secretKey"
-            )
+        _allowed(name, "set conversionStrategy: Underscore, or take it with data and a secretKey")
         if (other := named.setdefault(name, key)) != key:
-            raise SecretKeyInvalid(f"{other!r} and {key!r} would both become {name!r}: take one of them with data")
+            raise SecretKeyInvalid(
+                f"{_shown(other)} and {_shown(key)} would both become {name!r}: take one of them with data"
+            )
     return {name: data[key] for name, key in named.items()}
+
+
+def _allowed(name: str, remedy: str) -> str:
+    """The name itself. Raises SecretKeyInvalid where the API server would not take it."""
+    if not name or _FORBIDDEN.search(name) or len(name) > _LONGEST_KEY:
+        raise SecretKeyInvalid(
+            f"{_shown(name)} cannot be a key of a Secret (letters, digits, - . and _ only, no .. in front, "
+            f"{_LONGEST_KEY} characters at most): {remedy}"
+        )
+    return name
+
+
+def _shown(key: str) -> str:
+    return repr(key) if len(key) <= _SHOWN else f"{key[:_SHOWN]!r}…"
 
 
 def _limited(draft: _Draft) -> None:

@@ -3,13 +3,18 @@
 import asyncio
 import heapq
 import itertools
+import logging
+import traceback
 from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 K = TypeVar("K", bound=Hashable)
 
+_LOG = logging.getLogger(__name__)
 _BEAT_SECONDS = 1.0
+_IDLE_LINES = 64  # of the heap, that are not worth tidying up
+_AFTER_BUG_SECONDS = 60.0
 
 
 @dataclass(slots=True)
@@ -24,7 +29,8 @@ class Queue(Generic[K]):
     """Keys and when they are due. One event loop owns it, so it needs no lock.
 
     `work(key, due)` does the work and returns the loop's time when the key is due again, or None for "when nudged".
-    It may not raise: whoever gives it in has a boundary around it. Times are those of the running loop, in seconds.
+    It should not raise, but have a boundary of its own; where it does, its key is due again in a minute all the same.
+    Times are those of the running loop, in seconds.
     """
 
     work: Callable[[K, float], Awaitable[float | None]]
@@ -90,8 +96,13 @@ class Queue(Generic[K]):
     async def _one(self, key: K, slot: _Slot, due: float) -> None:
         try:
             following = await self.work(key, due)
-        finally:
-            slot.running = False
+        except BaseException:
+            self._settle(key, slot, asyncio.get_running_loop().time() + _AFTER_BUG_SECONDS)
+            raise
+        self._settle(key, slot, following)
+
+    def _settle(self, key: K, slot: _Slot, following: float | None) -> None:
+        slot.running = False
         times = [time for time in (following, slot.again) if time is not None]
         slot.again = None
         if times:
@@ -103,11 +114,15 @@ class Queue(Generic[K]):
         self._tasks.discard(task)
         self._woken.set()
         if not task.cancelled() and (bug := task.exception()):
-            asyncio.get_running_loop().call_exception_handler(
-                {"message": "work raised", "exception": bug, "task": task}
-            )
+            # Frames only: an exception's text may quote what it choked on, and asyncio would log all of it.
+            frames = "".join(traceback.format_tb(bug.__traceback__))
+            _LOG.error("internal error (%s) beyond its boundary; please report it:\n%s", type(bug).__name__, frames)
 
     def _push(self, key: K, slot: _Slot, due: float) -> None:
         slot.due = due
-        heapq.heappush(self._heap, (due, next(self._order), key))
+        if len(self._heap) < 2 * len(self._slots) + _IDLE_LINES:
+            heapq.heappush(self._heap, (due, next(self._order), key))
+        else:  # most lines are idle: of keys that were nudged before they were due
+            self._heap = [(each.due, next(self._order), k) for k, each in self._slots.items() if each.due is not None]
+            heapq.heapify(self._heap)
         self._woken.set()

@@ -6,7 +6,7 @@ import traceback
 from collections.abc import Awaitable
 from typing import TypeVar
 
-from keyferry.errors import InternalError, KubeUnavailable, SyncError
+from keyferry.errors import BackendUnavailable, InternalError, SyncError
 
 T = TypeVar("T")
 
@@ -22,10 +22,10 @@ async def guarded(work: Awaitable[T], what: object) -> T | SyncError:
     except SyncError as expected:
         return expected
     except TimeoutError:
-        return KubeUnavailable(f"{what} took longer than {LONGEST_SECONDS:g} s")
+        return BackendUnavailable(f"{what} took longer than {LONGEST_SECONDS:g} s")
     except Exception as bug:  # noqa: BLE001 - the boundary
         # Frames only: an exception's text may quote what it choked on, and that could be a value.
         frames = "".join(traceback.format_tb(bug.__traceback__))
         name = type(bug).__name__
-        _LOG.error("internal error (%s) in %s; please report it:\n%s", name, what, frames)  # noqa: TRY400
+        _LOG.error("internal error (%s) in %s; please report it:\n%s", name, what, frames)
         return InternalError(f"a bug in Keyferry ({name}); the operator's log has the details")

@@ -1,13 +1,14 @@
 """The reconciliation of an ExternalSecret: read what is, decide, and only then write."""
 
 import asyncio
+import math
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from keyferry import metrics
-from keyferry.api.external_secret import ExternalSecretSpec, RefreshPolicy
-from keyferry.errors import Retry, SecretMissing, SyncError
+from keyferry.api.external_secret import DeletionPolicy, ExternalSecretSpec, RefreshPolicy
+from keyferry.errors import Retry, SecretMissing, StoreNotReady, SyncError
 from keyferry.kube.client import Json, Kube
 from keyferry.kube.watched import Watched
 from keyferry.plan.sources import sources
@@ -24,7 +25,7 @@ from keyferry.values import Fetched, Found, Key, Looked, StoreKey, Value
 
 _SLACK_SECONDS = 5.0  # a new or changed ExternalSecret may use a look at the catalogue that is so old
 _BACKOFF_SECONDS = 1.0
-_BACKOFF_CAP_SECONDS = 60.0
+_BACKOFF_CAP_SECONDS = 120.0
 _STALLED_SECONDS = 300.0  # an edit heals it, and wakes it; this is for what no watch tells
 _WAIT_SECONDS = 5.0  # for a store that is being got ready; it wakes its ExternalSecrets
 
@@ -49,11 +50,12 @@ class ExternalSecrets:
         if body is None:
             for memory in (self._failures, self._beats, self._looked_at):
                 memory.pop(key, None)
+            self.targets.forget(key)
             return None
         metrics.LAG_SECONDS.labels("ExternalSecret").observe(max(0.0, started - due))
         error = await guarded(self._reconcile(key, body, due), key)
         metrics.SYNC_SECONDS.labels("ExternalSecret").observe(loop.time() - started)
-        if isinstance(error, _Waiting):
+        if isinstance(error, StoreNotReady):
             return loop.time() + _WAIT_SECONDS
         metrics.SYNCS.labels("ExternalSecret", error.reason if error else "Synced").inc()
         return self._following(key, body, error)
@@ -61,7 +63,7 @@ class ExternalSecrets:
     async def _reconcile(self, key: Key, body: Json, due: float) -> SyncError | None:
         """The three steps; returns what is wrong, which then stands in the status."""
         decided = await guarded(self._decided(key, body, due), key)
-        if isinstance(decided, _Waiting):
+        if isinstance(decided, StoreNotReady):
             return decided
         now, outcome = (None, Outcome(error=decided)) if isinstance(decided, SyncError) else decided
         if now is not None:
@@ -74,28 +76,42 @@ class ExternalSecrets:
         spec = parsed(body)
         store = usable_store(key, spec, self.watched, self.stores)
         if store is None:
-            raise _Waiting("the store is being got ready")
+            raise StoreNotReady(f"{store_key(key, spec)} is being got ready")
         now = situation(key, body, spec, store, self.watched)
-        if spec.suspend or store.suspended or now.settled:
-            return now, Outcome(suspended=spec.suspend or store.suspended)
+        if spec.suspend or store.suspended:
+            return now, Outcome(suspended=True)
+        if now.settled and not now.forced(self._looked_at.get(key, -math.inf)):
+            return now, Outcome()
         if store.health:
             return now, Outcome(error=store.health.worded(f"{store.key}: {store.health}"))
         return now, await self._asked(now, due)
 
     async def _asked(self, now: Situation, due: float) -> Outcome:
         """Versions first; values only where something differs from what the Secret was made of."""
-        forced = now.refresh != now.status.refresh or now.store.forced_at > self._looked_at.get(now.key, float("-inf"))
         moment = asyncio.get_running_loop().time()
-        beat = self._beats.get(now.key) == due
-        slack = 0.0 if beat or forced else _SLACK_SECONDS
-        looked = await now.fetcher.look(now.spec.requests, now.hierarchy, at=moment if forced else due, slack=slack)
-        self._looked_at[now.key] = moment
-        if not forced and now.as_asked and now.undisturbed and _comparable(looked) and now.made_of(sources(looked)):
-            return Outcome(error=_lacking(now.spec, looked))
+        forced = now.forced(self._looked_at.get(now.key, -math.inf))
+        looked = await now.fetcher.look(
+            now.spec.requests,
+            now.hierarchy,
+            at=moment if forced else due,
+            slack=0.0 if forced else self._slack(now, due),
+        )
+        if not forced and now.as_asked and now.undisturbed and now.made_of(sources(looked)) and _told(looked):
+            return Outcome()
+        if failure := _failure(now.spec, looked):
+            return Outcome(error=failure)
         found = [each for answer in looked.values() if not isinstance(answer, SyncError) for each in answer]
         fetched = await now.fetcher.values(found, fresh=forced)
         made = rendered(now.spec, looked, fetched)
-        return decide(now.spec, made, sources(_as_read(looked, fetched)), confirmed=now.missed)
+        outcome = decide(now.spec, made, sources(_as_read(looked, fetched)), missed=now.missed)
+        if outcome.error is None:
+            self._looked_at[now.key] = moment
+        return outcome
+
+    def _slack(self, now: Situation, due: float) -> float:
+        """How old a look at the catalogue may be. Where nothing ever looks again, it must be new."""
+        interval = _rhythm(now.spec)
+        return 0.0 if self._beats.get(now.key) == due else min(_SLACK_SECONDS, interval)
 
     def _following(self, key: Key, body: Json, error: SyncError | None) -> float | None:
         """When to look again."""
@@ -105,37 +121,52 @@ class ExternalSecrets:
             spec = parsed(body)
         except SyncError:
             return None  # only an edit heals it, and wakes it
-        interval = spec.refresh_interval.total_seconds() if spec.refresh_policy is RefreshPolicy.PERIODIC else 0.0
+        interval = _rhythm(spec)
+        beat = backoff.next_beat(now, interval, str(store_key(key, spec))) if interval else math.inf
         if error is None:
             self._failures.pop(key, None)
-            if not interval or spec.suspend:
-                return None
-            self._beats[key] = backoff.next_beat(now, interval, str(store_key(key, spec)))
-            return self._beats[key]
-        if error.retry is Retry.ON_CHANGE:
-            return now + _STALLED_SECONDS
-        failures = self._failures[key] = self._failures.get(key, 0) + 1
-        cap = max(_BACKOFF_CAP_SECONDS, interval)
-        return now + backoff.after(failures, base=_BACKOFF_SECONDS, cap=cap, chance=random.random)
+            again = math.inf if spec.suspend else beat
+        elif error.retry is Retry.ON_CHANGE:
+            again = now + _STALLED_SECONDS
+        else:
+            failures = self._failures[key] = self._failures.get(key, 0) + 1
+            wait = backoff.after(failures, base=_BACKOFF_SECONDS, cap=_BACKOFF_CAP_SECONDS, chance=random.random)
+            again = min(now + wait, beat)  # at the beat the others look, too: that costs nothing more
+        if again == beat:
+            self._beats[key] = beat
+        return None if again == math.inf else again
 
 
-class _Waiting(SyncError):
-    """The store is being got ready: nothing to say yet."""
+def _rhythm(spec: ExternalSecretSpec) -> float:
+    """Seconds between refreshes; 0 for never."""
+    return spec.refresh_interval.total_seconds() if spec.refresh_policy is RefreshPolicy.PERIODIC else 0.0
 
 
-def _comparable(looked: Looked) -> bool:
+def _told(looked: Looked) -> bool:
     """Whether the answers tell what is there: what is missing is told, what could not be found out is not."""
     return not any(
         isinstance(answer, SyncError) and not isinstance(answer, SecretMissing) for answer in looked.values()
     )
 
 
-def _lacking(spec: ExternalSecretSpec, looked: Looked) -> SyncError | None:
-    """What is missing and must not be; it was so already when the Secret was made."""
+def _failure(spec: ExternalSecretSpec, looked: Looked) -> SyncError | None:
+    """What makes reading values pointless: all or nothing. What is missing may have consequences, so it is read on."""
+    if waiting := next((answer for answer in looked.values() if isinstance(answer, StoreNotReady)), None):
+        raise waiting
+    errors = [answer for answer in looked.values() if isinstance(answer, SyncError)]
+    failed = next((error for error in errors if not isinstance(error, SecretMissing)), None)
+    if failed or spec.target.deletion_policy is not DeletionPolicy.RETAIN:
+        return failed
     spared = {item.remote_ref.request for item in spec.data if item.optional or item.default is not None}
     needed = {item.remote_ref.request for item in spec.data if not item.optional and item.default is None}
-    answers = (answer for asked, answer in looked.items() if asked in needed or asked not in spared)
-    return next((answer for answer in answers if isinstance(answer, SyncError)), None)
+    return next(
+        (
+            answer
+            for asked, answer in looked.items()
+            if isinstance(answer, SyncError) and (asked in needed or asked not in spared)
+        ),
+        None,
+    )
 
 
 def _as_read(looked: Looked, fetched: Mapping[Found, Fetched]) -> Looked:

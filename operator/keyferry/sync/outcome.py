@@ -1,4 +1,4 @@
-"""What the reconciliation of an ExternalSecret decides: data, so that an operator can carry it out and a CLI print it."""
+"""What the reconciliation of an ExternalSecret decides, as data: the operator carries it out, a CLI may print it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -6,8 +6,7 @@ from keyferry.api.conditions import Condition, conditions_after, ready, since
 from keyferry.api.external_secret import CreationPolicy, ExternalSecretStatus, TargetStatus
 from keyferry.kube import status
 from keyferry.kube.client import Json, Kube
-from keyferry.kube.errors import NotFound
-from keyferry.kube.watched import Watched, trimmed
+from keyferry.kube.watched import Watched, noted
 from keyferry.plan.sources import kept
 from keyferry.sync.outcome import Outcome
 from keyferry.sync.situation import SYNCED, Situation
@@ -22,12 +21,10 @@ async def report(kube: Kube, watched: Watched, key: Key, body: Json, now: Situat
     if new == old:
         return
     told = new.model_dump(mode="json", by_alias=True, exclude_none=True)
-    try:
-        written = await status.write(kube, "externalsecrets", key, told, body.get("status") or {})
-    except NotFound:
+    written = await status.write(kube, "externalsecrets", key, told, body)
+    if written is None:
         return  # deleted meanwhile; its event comes
-    if key in watched.external_secrets:
-        watched.external_secrets[key] = trimmed(written)
+    noted(watched.external_secrets, key, written)
     await announce(kube, "ExternalSecret", written, ready(old.conditions), ready(new.conditions))
 
 

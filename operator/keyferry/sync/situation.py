@@ -21,13 +21,14 @@ from keyferry.fetch.fetcher import Fetcher
 from keyferry.kube.client import Json
 from keyferry.kube.secrets import SecretMeta
 from keyferry.kube.watched import Watched
-from keyferry.plan.sources import kept, revision
+from keyferry.plan.sources import digest, kept, revision
 from keyferry.policy.namespaces import hierarchy, served
 from keyferry.settings import FIELD_MANAGER, REFRESH_ANNOTATION
 from keyferry.sync.store import Store
 from keyferry.values import Key, StoreKey
 
 SYNCED = "Synced"  # the reason of success
+_LONGEST_MANAGER = 128  # characters of a field manager's name
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +62,9 @@ class Situation:
 
     @property
     def manager(self) -> str:
-        """The field manager of the target: several ExternalSecrets may merge into one Secret, each its own keys."""
-        merged = self.spec.target.creation_policy is CreationPolicy.MERGE
-        return f"{FIELD_MANAGER}:{self.key.name}"[:128] if merged else FIELD_MANAGER
+        """The field manager of the target, the ExternalSecret's own: what it wrote is never mistaken for another's."""
+        name = f"{FIELD_MANAGER}:{self.key.name}"
+        return name if len(name) <= _LONGEST_MANAGER else f"{FIELD_MANAGER}:{digest([self.key.name])}"
 
     @property
     def synced(self) -> bool:
@@ -72,14 +73,17 @@ class Situation:
         return condition is not None and condition.reason == SYNCED
 
     @property
-    def missed(self) -> bool:
-        """Whether the last word on this spec was that something is missing at the backend."""
+    def missed(self) -> str:
+        """What the last word on this spec said was missing at the backend; "" when it said something else."""
         condition = ready(self.status.conditions)
-        return (
-            condition is not None
-            and condition.reason == SecretMissing.reason
-            and condition.observed_generation == self.generation
-        )
+        if condition is None or condition.reason != SecretMissing.reason:
+            return ""
+        return condition.message if condition.observed_generation == self.generation else ""
+
+    def forced(self, looked_at: float) -> bool:
+        """Whether somebody asked for a refresh since the store was last asked, at that time of the loop."""
+        once = self.spec.refresh_policy is RefreshPolicy.CREATED_ONCE
+        return self.refresh != self.status.refresh or (not once and self.store.forced_at > looked_at)
 
     @property
     def as_asked(self) -> bool:
@@ -112,7 +116,8 @@ class Situation:
     def settled(self) -> bool:
         """Whether there is nothing to ask the backend: all is well, and this is no ExternalSecret that is refreshed."""
         if self.spec.refresh_policy is RefreshPolicy.CREATED_ONCE:
-            return self.target is not None and self.status.target is not None
+            left = self.status.target
+            return self.target is not None and left is not None and left.name == self.target_key.name
         once = self.spec.refresh_policy is RefreshPolicy.ON_CHANGE or not self.spec.refresh_interval
         return once and self.synced and self.as_asked and self.undisturbed
 
@@ -136,19 +141,23 @@ def parsed(body: Json) -> ExternalSecretSpec:
         raise SpecInvalid(problems(wrong)) from None
 
 
-def usable_store(key: Key, spec: ExternalSecretSpec, watched: Watched, stores: Mapping[StoreKey, Store]) -> Store | None:
+def usable_store(
+    key: Key, spec: ExternalSecretSpec, watched: Watched, stores: Mapping[StoreKey, Store]
+) -> Store | None:
     """The store; None while it is being got ready. Raises SyncError where it cannot be used."""
     wanted = store_key(key, spec)
     store = stores.get(wanted)
+    if wanted in watched.stores and key.namespace not in watched.namespaces:
+        return None  # its labels and annotation decide; the watch will tell
     if store is None or (store.checked_at is None and store.health is None and not store.suspended):
         if wanted in watched.stores:
             return None
         raise StoreNotFound(f"there is no {wanted}: create it, or correct secretStoreRef")
     if isinstance(store.spec, ClusterSecretStoreSpec):
-        namespace = watched.namespaces.get(key.namespace) or {"metadata": {}}
+        namespace = watched.namespaces[key.namespace]
         if not served(store.spec.namespaces, key.namespace, namespace["metadata"].get("labels") or {}):
             raise NamespaceDenied(
-                f"{wanted} does not serve namespace {key.namespace}: whoever runs the store can add it to its namespaces"
+                f"{wanted} does not serve namespace {key.namespace}: whoever runs it can add that to its namespaces"
             )
     if store.fetcher is None and store.health:
         raise store.health.worded(f"{wanted}: {store.health}")
@@ -159,7 +168,7 @@ def situation(key: Key, body: Json, spec: ExternalSecretSpec, store: Store, watc
     """Everything parsed. Raises SpecInvalid for a namespace annotation that makes no sense."""
     if store.spec is None or store.fetcher is None:
         raise SpecInvalid(f"{store.key} makes no sense; its status says why")
-    namespace = watched.namespaces.get(key.namespace) or {"metadata": {}}
+    namespace = watched.namespaces[key.namespace]
     called = hierarchy(key.namespace, namespace["metadata"].get("annotations") or {})
     return Situation(
         key=key,

@@ -13,20 +13,21 @@ from keyferry.api.model import problems
 from keyferry.api.store import ClusterSecretStoreSpec, SecretStoreSpec
 from keyferry.backends import registry
 from keyferry.backends.base import Context
-from keyferry.errors import CredentialsMissing, Retry, SpecInvalid, SyncError
+from keyferry.errors import AuthFailed, CredentialsMissing, Retry, SpecInvalid, SyncError
 from keyferry.fetch.batch import Cache
 from keyferry.fetch.budget import Budget
 from keyferry.fetch.fetcher import Fetcher
 from keyferry.fetch.guard import Guard
 from keyferry.kube.client import Json, Kube
 from keyferry.kube.cluster import StoreCluster
+from keyferry.kube.secrets import SecretMeta
 from keyferry.kube.watched import Watched
 from keyferry.policy.mapping import mapping_of
 from keyferry.schedule import backoff
 from keyferry.settings import REFRESH_ANNOTATION, Settings
 from keyferry.sync.boundary import guarded
 from keyferry.sync.store_status import Findings, publish
-from keyferry.values import Key, StoreKey
+from keyferry.values import StoreKey
 
 _LOG = logging.getLogger(__name__)
 
@@ -34,6 +35,7 @@ _LOOK_SECONDS = 60.0  # a healthy store's status is looked over this often; that
 _QUIET_SECONDS = 600.0  # a store that nobody asked anything for so long is checked, so that its status stays true
 _BACKOFF_SECONDS = 1.0
 _BACKOFF_CAP_SECONDS = 4.0  # ExternalSecrets recover within seconds of their store's recovery
+_REFUSED_CAP_SECONDS = 15.0  # a login that is refused is not hammered: accounts get locked
 _STALLED_SECONDS = 60.0
 
 
@@ -52,7 +54,6 @@ class Store:
     suspect: bool = False  # somebody met a failure that may concern everybody
     forced_at: float = float("-inf")  # what is older than this is read anew
     failures: int = 0
-    credentials: dict[Key, str] = field(default_factory=dict)  # Secrets of the login, at which version
 
     @property
     def usable(self) -> bool:
@@ -104,15 +105,15 @@ class Stores:
         if self._due_for_check(store, forced=forced):
             await self._check(store)
         metrics.STORE_READY.labels(str(key)).set(store.usable)
-        await publish(self.kube, self.watched, key, body, self._findings(store))
         if store is not before or store.usable != usable or forced:
             self.tell(key)
+        await publish(self.kube, self.watched, key, body, self._findings(store))
         return self._pause(store)
 
     def _outdated(self, store: Store, body: Json) -> bool:
         """Whether the store must be made anew: another object, spec or login."""
         same = store.uid == body["metadata"]["uid"] and store.generation == body["metadata"]["generation"]
-        return not same or store.credentials != self._credentials(store.cluster)
+        return not same or self._login_changed(store)
 
     async def _made(self, key: StoreKey, body: Json) -> Store:
         """The store anew. What is wrong with its spec becomes its health."""
@@ -152,7 +153,7 @@ class Stores:
             backend=registry.create(spec.provider, context),
             mapping=mapping_of(spec, cluster=not key.namespace),
             budget=budget,
-            guard=Guard(name, (body.get("status") or {}).get("offered") or 0),
+            guard=Guard(name, _offered(body)),
             cache=cache if spec.cache.enabled else None,
             demand=lambda: len(self.watched.by_store.of(key)),
             trouble=lambda _: self._suspected(store),
@@ -187,25 +188,19 @@ class Stores:
         if store.fetcher is None:
             return
         store.suspect = False
-        health: SyncError | None = None
-        try:
-            store.fetcher.access = await store.fetcher.backend.check()
-        except SyncError as failure:
-            health = failure
-        if health and not store.health:
-            _LOG.warning("%s: %s: %s", store.key, health.reason, health)
-        elif store.health and not health:
-            _LOG.info("%s: works again", store.key)
+        result = await guarded(store.fetcher.backend.check(), store.key)
+        health = result if isinstance(result, SyncError) else None
+        if not isinstance(result, SyncError):
+            store.fetcher.access = result
         store.health = health
         store.failures = store.failures + 1 if health else 0
         store.checked_at = asyncio.get_running_loop().time()
-        store.credentials = self._credentials(store.cluster)
         self.watched.by_credential.put(store.key, store.cluster.used)
 
-    def _credentials(self, cluster: StoreCluster) -> dict[Key, str]:
-        """The Secrets of the login, at the versions that are there now; "" for one that is not."""
-        seen = {key: self.watched.secrets.get(key) for key in cluster.used}
-        return {key: meta.resource_version if meta else "" for key, meta in seen.items()}
+    def _login_changed(self, store: Store) -> bool:
+        """Whether a Secret of the login is another than the one that was read, as far as the watch has told."""
+        seen = {key: self.watched.secrets.get(key) for key in store.cluster.used}
+        return any(_changed(read, seen[key]) for key, read in store.cluster.used.items())
 
     def _findings(self, store: Store) -> Findings:
         fetcher = store.fetcher
@@ -216,14 +211,16 @@ class Stores:
             access=fetcher.access if fetcher else None,
             readable=fetcher.readable if fetcher else None,
             sweep=fetcher.last_sweep if fetcher else None,
+            offered=fetcher.offered if fetcher else None,
         )
 
     def _pause(self, store: Store) -> float:
         if store.health is None:
-            return _LOOK_SECONDS
+            return _BACKOFF_SECONDS if self._login_changed(store) else _LOOK_SECONDS
         if store.health.retry is Retry.ON_CHANGE and not isinstance(store.health, CredentialsMissing):
             return _STALLED_SECONDS
-        return backoff.after(store.failures, base=_BACKOFF_SECONDS, cap=_BACKOFF_CAP_SECONDS, chance=random.random)
+        cap = _REFUSED_CAP_SECONDS if isinstance(store.health, AuthFailed) else _BACKOFF_CAP_SECONDS
+        return backoff.after(store.failures, base=_BACKOFF_SECONDS, cap=cap, chance=random.random)
 
     async def _close(self, key: StoreKey) -> None:
         if (store := self.running.pop(key, None)) and store.fetcher:
@@ -240,3 +237,17 @@ def _parsed(key: StoreKey, body: Json) -> SecretStoreSpec | SyncError:
         return model.model_validate(body.get("spec") or {})
     except ValidationError as wrong:
         return SpecInvalid(problems(wrong))
+
+
+def _changed(read: str, seen: SecretMeta | None) -> bool:
+    """Whether a Secret is another than when it was read. What the watch tells may still be older than what was read."""
+    if seen is None:
+        return bool(read)
+    return not read or int(seen.resource_version) > int(read)
+
+
+def _offered(body: Json) -> int:
+    """How many secrets the store offered when its spec was what it is; 0 when that is not known."""
+    status: Json = body.get("status") or {}
+    same = status.get("observedGeneration") == body["metadata"]["generation"]
+    return (status.get("offered") or 0) if same else 0

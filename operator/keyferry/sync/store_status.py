@@ -8,11 +8,11 @@ from datetime import UTC, datetime, timedelta
 from keyferry.api.conditions import Condition, conditions_after, ready, since
 from keyferry.api.store import Granted, StoreAccess, StoreStatus
 from keyferry.backends.base import Access
-from keyferry.errors import AuthFailed, CredentialsMissing, SyncError
+from keyferry.errors import AuthFailed, CredentialsMissing, KubeUnavailable, SyncError
 from keyferry.kube import events, status
 from keyferry.kube.client import Json, Kube
-from keyferry.kube.errors import KubeError, NotFound
-from keyferry.kube.watched import Watched, trimmed
+from keyferry.kube.errors import KubeError
+from keyferry.kube.watched import Watched, noted
 from keyferry.plan.snapshot import Snapshot
 from keyferry.settings import REFRESH_ANNOTATION
 from keyferry.values import Key, StoreKey
@@ -31,6 +31,7 @@ class Findings:
     access: Access | None
     readable: bool | None
     sweep: Snapshot | None
+    offered: int | None
 
 
 async def publish(kube: Kube, watched: Watched, key: StoreKey, body: Json, findings: Findings) -> None:
@@ -41,23 +42,25 @@ async def publish(kube: Kube, watched: Watched, key: StoreKey, body: Json, findi
         return
     resource = "secretstores" if key.namespace else "clustersecretstores"
     told = new.model_dump(mode="json", by_alias=True, exclude_none=True)
-    try:
-        written = await status.write(kube, resource, Key(key.namespace, key.name), told, body.get("status") or {})
-    except NotFound:
+    written = await status.write(kube, resource, Key(key.namespace, key.name), told, body)
+    if written is None:
         return  # deleted meanwhile; its event comes
-    if key in watched.stores:
-        watched.stores[key] = trimmed(written)
+    noted(watched.stores, key, written)
     await announce(kube, key.kind, written, ready(old.conditions), ready(new.conditions))
 
 
 async def announce(kube: Kube, kind: str, body: Json, before: Condition | None, after: Condition | None) -> None:
-    """An event when Ready changes; a first success is no news."""
-    was, is_ = before.status if before else "True", after.status if after else "Unknown"
-    if after is None or was == is_:
+    """A line in the log when Ready or its reason changes, an event when Ready does; a first success needs none."""
+    if after is None or (before and (before.status, before.reason) == (after.status, after.reason)):
+        return
+    level = logging.INFO if after.status == "True" else logging.WARNING
+    name = "/".join(filter(None, (body["metadata"].get("namespace"), body["metadata"]["name"])))
+    _LOG.log(level, "%s %s: %s%s", kind, name, after.reason, f": {after.message}" if after.message else "")
+    if after.status == (before.status if before else "True"):
         return
     try:
         await events.emit(kube, events.event_for(kind, body["metadata"], after, datetime.now(UTC)))
-    except KubeError as refused:  # the condition says the same; an event is a convenience
+    except (KubeError, KubeUnavailable) as refused:  # the condition says the same; an event is a convenience
         _LOG.warning("no event: %s", refused)
 
 
@@ -68,7 +71,7 @@ def _status(body: Json, old: StoreStatus, findings: Findings, now: datetime) -> 
         conditions=since(_conditions(findings, old, generation), old.conditions, now),
         access=_access(old, findings),
         lacking=findings.access.lacking if findings.access and findings.checked else old.lacking,
-        offered=len(findings.sweep.ids()) if findings.sweep else old.offered,
+        offered=old.offered if findings.offered is None else findings.offered,
         last_sweep_time=_swept(old, findings, now),
         refresh=body["metadata"]["annotations"].get(REFRESH_ANNOTATION),
     )

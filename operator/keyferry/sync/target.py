@@ -1,11 +1,14 @@
 """Carrying out an outcome on the target Secret."""
 
+import hmac
+import json
 from dataclasses import dataclass, field, replace
+from secrets import token_bytes
 
 from keyferry.api.external_secret import CreationPolicy
-from keyferry.errors import KubeUnavailable, SyncError, TargetMissing, TargetRejected
+from keyferry.errors import KubeUnavailable, SyncError, TargetMissing
 from keyferry.kube import secrets
-from keyferry.kube.client import Kube
+from keyferry.kube.client import Json, Kube
 from keyferry.kube.errors import Conflict
 from keyferry.kube.secrets import SecretMeta
 from keyferry.kube.watched import Watched
@@ -19,12 +22,14 @@ from keyferry.values import Key
 class Targets:
     """Writes target Secrets. One event loop owns it.
 
-    `unsure`: Secrets that an earlier write may or may not have changed; they are looked at before the next.
+    `_applied` tells what was applied last and what came of it, as a digest under a key that dies with the process: the
+    same need not be applied again.
     """
 
     kube: Kube
     watched: Watched
-    unsure: set[Key] = field(default_factory=set)
+    _secret: bytes = field(default_factory=lambda: token_bytes(32), repr=False)
+    _applied: dict[Key, tuple[bytes, str]] = field(default_factory=dict, repr=False)
 
     async def carry_out(self, now: Situation, outcome: Outcome) -> Outcome:
         """Do what was decided; the outcome as it then is: with the Secret's version, or with what went wrong."""
@@ -39,48 +44,42 @@ class Targets:
                 case Deed.DELETE:
                     await self._delete(now)
                     return outcome
-        except TargetRejected as refused:
-            return Outcome(error=refused)
         except SyncError as failed:
-            self.unsure.add(now.target_key)
             return Outcome(error=failed)
 
+    def forget(self, key: Key) -> None:
+        """The ExternalSecret is no more."""
+        self._applied.pop(key, None)
+
     async def _write(self, now: Situation, outcome: Outcome) -> SecretMeta:
-        at, target = now.target_key, await self._seen(now)
+        at, target = now.target_key, self.watched.secrets.get(now.target_key)
         made = body(now.spec, now.body["metadata"], at.name, outcome.data)
-        merged = now.spec.target.creation_policy is CreationPolicy.MERGE
+        digest = hmac.digest(self._secret, json.dumps([made, at.namespace]).encode(), "sha256")
+        if target and self._applied.get(now.key) == (digest, target.resource_version):
+            return target
+        written = await self._applied_to(now, made, target or await secrets.look(self.kube, at))
+        self._applied[now.key] = (digest, written.resource_version)
+        known = self.watched.secrets.get(at)
+        if known is None or known.uid != written.uid or written.newer_than(known):
+            self.watched.secrets[at] = written
+        return written
+
+    async def _applied_to(self, now: Situation, made: Json, target: SecretMeta | None) -> SecretMeta:
+        """Create or update, whichever the target's state and owner allow. Raises TargetNotOwned or TargetMissing."""
+        at, merged = now.target_key, now.spec.target.creation_policy is CreationPolicy.MERGE
         if target is None and merged:
             raise TargetMissing(f"there is no Secret {at} to merge into: create it, or set creationPolicy to Owner")
         if target is None:
-            written = await secrets.create(self.kube, at, made, now.manager)
-        elif merged or target.owner == now.key.name or (target.adopt and not target.owner):
-            written = await self._update(now, made, target)
-        else:
+            return await secrets.create(self.kube, at, made, now.manager)
+        if not merged and target.owner != now.key.name and (target.owner or not target.adopt):
             raise secrets.stranger(at, target)
-        self.watched.secrets[at] = written
-        return written
-
-    async def _update(self, now: Situation, made: dict[str, object], target: SecretMeta) -> SecretMeta:
         try:
-            return await secrets.update(self.kube, now.target_key, made, now.manager, uid=target.uid)
+            return await secrets.update(self.kube, at, made, now.manager, uid=target.uid)
         except Conflict as changed:
-            raise KubeUnavailable(f"Secret {now.target_key} was replaced meanwhile; trying again") from changed
-
-    async def _seen(self, now: Situation) -> SecretMeta | None:
-        """The target as it was last seen; looked at anew where an earlier write left that in doubt."""
-        at = now.target_key
-        if at not in self.unsure:
-            return now.target
-        found = await secrets.look(self.kube, at)
-        self.unsure.discard(at)
-        if found:
-            self.watched.secrets[at] = found
-        else:
-            self.watched.secrets.pop(at, None)
-        return found
+            raise KubeUnavailable(f"Secret {at} was replaced meanwhile; trying again") from changed
 
     async def _delete(self, now: Situation) -> None:
-        target = await self._seen(now)
+        target = self.watched.secrets.get(now.target_key)
         if target and target.owner == now.key.name:
             await secrets.delete(self.kube, now.target_key, uid=target.uid)
         elif target and now.spec.target.creation_policy is CreationPolicy.MERGE:
@@ -94,7 +93,9 @@ class Targets:
         at = Key(now.key.namespace, former.name)
         left = self.watched.secrets.get(at)
         policy = now.spec.target.creation_policy
-        if left and policy is CreationPolicy.OWNER and left.owner == now.key.name:
+        if left is None or policy in (CreationPolicy.ORPHAN, CreationPolicy.NONE):
+            return
+        if left.owner == now.key.name:
             await secrets.delete(self.kube, at, uid=left.uid)
-        elif left and policy is CreationPolicy.MERGE:
+        elif policy is CreationPolicy.MERGE:
             await secrets.withdraw(self.kube, at, now.manager, uid=left.uid)

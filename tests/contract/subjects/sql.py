@@ -4,6 +4,7 @@ import sqlite3
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, closing, contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from keyferry.api.providers import SecretKeyRef, Sql, SqlEncryption
@@ -34,12 +35,16 @@ class SqliteSubject:
         self.made.append(create(SPEC, context(cluster=cluster, timeout=timeout, data_dir=self.data_dir)))
         return self.made[-1]
 
+    @cached_property
+    def seeds(self) -> SqlBackend:
+        return self.backend()
+
     async def put(self, name: str, data: bytes, tags: Mapping[str, str]) -> Ref:
-        await self.backend().put(name, data, tags)
+        await self.seeds.put(name, data, tags)
         return Ref(name)
 
     async def delete(self, name: str) -> None:
-        await self.backend().delete(name)
+        await self.seeds.delete(name)
 
     @asynccontextmanager
     async def outage(self) -> AsyncIterator[None]:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from keyferry.api.conditions import MESSAGE_LIMIT, Condition, conditions_after, ready, since
-from keyferry.errors import BackendUnavailable, NamespaceDenied
+from keyferry.errors import AuthFailed, BackendUnavailable, NamespaceDenied
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 LATER = NOON + timedelta(hours=1)
@@ -34,7 +34,7 @@ def test_what_only_an_edit_heals_is_stalled():
 
 
 def test_success_may_have_something_to_say():
-    assert ready(conditions_after(None, generation=1, good="Synced", note="as before")).message == "as before"
+    assert told(conditions_after(None, generation=1, good="Synced", note="as before"))["Ready"][2] == "as before"
 
 
 def test_a_message_is_for_a_terminal():
@@ -54,7 +54,7 @@ def test_a_condition_that_is_new_is_of_now():
 
 def test_a_condition_that_stays_keeps_its_time_whatever_it_says():
     old = since(conditions_after(BackendUnavailable("no answer"), generation=1, good="Synced"), (), NOON)
-    new = since(conditions_after(BackendUnavailable("nonsense"), generation=2, good="Synced"), old, LATER)
+    new = since(conditions_after(AuthFailed("not accepted"), generation=2, good="Synced"), old, LATER)
     assert {condition.last_transition_time for condition in new} == {"2026-01-01T12:00:00Z"}
 
 

@@ -95,6 +95,7 @@ def test_problems_name_the_field_and_the_remedy_and_quote_nothing():
     with pytest.raises(ValidationError) as wrong:
         Timed.model_validate({"every": "canary"})
     assert problems(wrong.value) == "spec.every: write a duration such as 30s, 5m or 1h30m, of at most 8760h"
+    assert "canary" not in str(wrong.value)
 
 
 def test_given_counts_the_fields_that_are_there():
@@ -103,4 +104,4 @@ def test_given_counts_the_fields_that_are_there():
 
 def test_a_model_cannot_be_changed():
     with pytest.raises(ValidationError, match="frozen"):
-        Named().name = "b"
+        setattr(Named(), "name", "b")  # noqa: B010 - mypy would refuse the assignment itself

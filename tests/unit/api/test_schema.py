@@ -115,6 +115,7 @@ def test_one_allowed_word_is_a_choice_of_one():
         pytest.param(set[int], id="a set"),
         pytest.param(Annotated[int, Field(gt=3)], id="an exclusive limit"),
         pytest.param(dict[Annotated[str, Field(pattern="^a$")], int], id="a pattern of keys"),
+        pytest.param(dict[Colour, int], id="a choice of keys"),
     ],
 )
 def test_what_a_crd_cannot_say_is_refused_and_not_dropped(annotation):

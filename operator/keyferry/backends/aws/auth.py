@@ -219,7 +219,7 @@ class AssumedRole:
 
 @dataclass(slots=True)
 class OfOperator:
-    """Credentials of the operator's own, which the SDK finds and renews. Changed under its wallet's lock only."""
+    """Credentials of the operator's own, which the SDK finds and renews. Owned by the turns of its wallet."""
 
     name: str
     absent: str  # the error when there are none
@@ -232,20 +232,23 @@ class OfOperator:
         if anew:
             self.held = None
         if self.held is None or sdk.renews_within(self.held, SDK_RENEWS):
-            self.held = await self.caller.call("GetCredentials", self._look)
-        frozen = self.held.get_frozen_credentials()
+            return await self.caller.call("GetCredentials", self._ask)
+        return self._frozen(self.held)
+
+    def _ask(self) -> Keys:
+        with sdk.mapped(About("credentials", "GetCredentials", self.name)):
+            self.held = self.held or self.load()
+            if self.held is None:
+                raise AuthFailed(self.absent)
+            return self._frozen(self.held)
+
+    def _frozen(self, held: "Credentials") -> Keys:
+        """The keys of the moment. The SDK may ask somebody for newer ones first, if theirs are near their end."""
+        frozen = held.get_frozen_credentials()
         if not frozen.access_key or not frozen.secret_key:
             raise AuthFailed(self.absent)
-        again = time.time() + LOOK_EVERY if sdk.renews_within(self.held, EVER) else None
+        again = time.time() + LOOK_EVERY if sdk.renews_within(held, EVER) else None
         return Keys(frozen.access_key, frozen.secret_key, frozen.token, renew_at=again)
-
-    def _look(self) -> "Credentials":
-        with sdk.mapped(About("credentials", "GetCredentials", self.name)):
-            held = self.held or self.load()
-            if held is None:
-                raise AuthFailed(self.absent)
-            held.get_frozen_credentials()  # here, in a thread, is where the SDK may ask somebody
-            return held
 
 
 def _of_pod(caller: Caller) -> OfOperator:

@@ -39,7 +39,7 @@ def entries(page: Mapping[str, Any]) -> Iterator[Entry]:
     if not isinstance(listed, list):
         raise BackendUnavailable("Secrets Manager's answer to ListSecrets has no list in it")
     for line in listed:
-        if not line.get("ARN") or not line.get("Name"):
+        if not line or not line.get("ARN") or not line.get("Name"):
             raise BackendUnavailable("Secrets Manager's answer to ListSecrets has a line without name or ARN")
         if not line.get("DeletedDate"):
             yield Entry(line["ARN"], line["Name"], _versions(line), _tags(line))

@@ -42,15 +42,18 @@ def _section(text: str, profile: str, where: str) -> dict[str, str]:
     line = None
     try:
         parser.read_string(text.removeprefix("\ufeff"))
-    except configparser.ParsingError as e:
-        line = e.errors[0][0] if e.errors else getattr(e, "lineno", 0)
-    except (configparser.DuplicateSectionError, configparser.DuplicateOptionError) as e:
-        line = e.lineno
+    except configparser.Error as e:
+        line = _line(e)
     if line is not None:  # raised out here, for the parser's own errors quote the line
         raise CredentialsMissing(f"{where} is no credentials file: line {line} makes no sense")
     if not parser.has_section(profile):
         raise CredentialsMissing(f"{where} has no profile {profile}; it has {_list(parser.sections())}")
     return {name: value.strip() for name, value in parser.items(profile)}
+
+
+def _line(error: configparser.Error) -> int:
+    told: list[tuple[int, str]] = getattr(error, "errors", None) or [(getattr(error, "lineno", None) or 0, "")]
+    return told[0][0]
 
 
 def _list(profiles: list[str]) -> str:

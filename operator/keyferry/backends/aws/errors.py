@@ -100,19 +100,19 @@ def _refused_as(why: str) -> Tell:
 def _denied(failure: Failure, about: About) -> SyncError:
     if "KMS" in failure.message:
         return CallDenied(
-            f"{about.login} may not decrypt {about.resource}: allow kms:Decrypt on its KMS key, in an IAM policy "
+            f"{about.login} is not allowed kms:Decrypt on the KMS key of {about.resource}: allow it in an IAM policy, "
             "and in the key's own"
         )
     found = _DENIED.search(failure.message)
     action = found["action"] if found else f"{about.service}:{about.operation}"
     resource = (found and found["resource"]) or about.resource
-    return CallDenied(f"{about.login} may not {action} on {resource}: {_remedy(failure.message, action)}")
+    return CallDenied(f"{about.login} is not allowed {action} on {resource}: {_remedy(failure.message, action)}")
 
 
 def _remedy(message: str, action: str) -> str:
     found = _DENIER.search(message)
     if found and found["explicit"]:
-        return f"a {found['explicit']} policy denies it explicitly"
+        return f"some {found['explicit']} policy denies it explicitly"
     if found and found["lacking"] != "identity-based":
         return f"allow {action} there in a {found['lacking']} policy"
     return f"allow {action} there in an IAM policy"
@@ -122,6 +122,8 @@ def _missing(failure: Failure, about: About) -> SyncError:
     said = failure.message.lower()
     if about.version and ("value" in said or "version" in said):
         return SecretMissing(f"{about.resource} has no version {about.version}")
+    if about.version:
+        return SecretMissing(f"Secrets Manager has no secret {about.resource}, or no version {about.version} of it")
     if "staging label" in said:
         return SecretMissing(f"{about.resource} has no value yet: nothing in it is staged AWSCURRENT")
     return SecretMissing(f"Secrets Manager has no secret {about.resource} in the store's account and region")
@@ -137,7 +139,8 @@ def _request_refused(failure: Failure, about: About) -> SyncError:
 
 
 def _no_such_id(failure: Failure, about: About) -> SyncError:
-    return SecretMissing(f"Secrets Manager does not take {about.resource} for a secret's name or ARN ({failure.code})")
+    asked = f"{about.resource} at version {about.version}" if about.version else about.resource
+    return SecretMissing(f"Secrets Manager does not take {asked} for the name or ARN of a secret ({failure.code})")
 
 
 def _undecipherable(_: Failure, about: About) -> SyncError:
@@ -190,8 +193,8 @@ def _role_denied(failure: Failure, about: About) -> SyncError:
             "sts:AssumeRoleWithWebIdentity for just this subject and audience"
         )
     return AuthFailed(
-        f"{about.login} may not {action} on {about.resource}: allow it in an IAM policy, and in the role's trust "
-        "policy with the external ID that is given here"
+        f"{about.login} is not allowed {action} on {about.resource}: allow it in an IAM policy and in the role's "
+        "trust policy, and give the external ID that the latter asks for"
     )
 
 
@@ -267,7 +270,7 @@ _SECRETS_MANAGER: Mapping[str, Tell] = {
     **_same(_missing, "ResourceNotFoundException", "ResourceNotFound"),
     **_same(_request_refused, "InvalidRequestException"),
     **_same(
-        _no_such_id, "ValidationException", "ValidationError", "InvalidParameterException", "InvalidParameterValue"
+        _no_such_id, "ValidationException", "InvalidParameterException", "ParamValidationError"
     ),
     **_same(_undecipherable, "DecryptionFailure", "DecryptionFailureException"),
     **_same(_page_lost, "InvalidNextTokenException"),
@@ -277,7 +280,7 @@ _STS: Mapping[str, Tell] = {
     **_FAULTS,
     **_same(_role_denied, "AccessDenied", "AccessDeniedException"),
     **_same(
-        _role_misnamed, "ValidationError", "MalformedPolicyDocument", "PackedPolicyTooLarge", "InvalidParameterValue"
+        _role_misnamed, "ValidationError", "MalformedPolicyDocument", "PackedPolicyTooLarge", "ParamValidationError"
     ),
     **_same(
         _login_fails(

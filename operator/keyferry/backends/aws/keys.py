@@ -93,9 +93,8 @@ class Wallet:
     async def _replace(self, spent: Keys) -> None:
         if self.current.id != spent.id:
             return
-        self._keys = None
         try:
             self._keys = await self.login.keys(anew=True)
         except SyncError as e:
-            self._failure = e
+            self._keys, self._failure = None, e
             raise

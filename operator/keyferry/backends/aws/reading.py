@@ -55,7 +55,7 @@ def value_of(answer: Mapping[str, Any], ref: Ref) -> Fetched:
 
 def answered(refs: Sequence[Ref], answers: Iterable[Mapping[str, Any]]) -> dict[Ref, Fetched]:
     """Which of the refs have a value in the answer."""
-    owners = {identity: answer for answer in answers for identity in _identities(answer)}
+    owners = {identity: answer for answer in answers if answer for identity in _identities(answer)}
     return {ref: value_of(owners[ref.id], ref) for ref in refs if ref.id in owners}
 
 
@@ -63,7 +63,7 @@ def refused(refs: Sequence[Ref], errors: Iterable[Mapping[str, Any]]) -> dict[Re
     """Which of the refs have an error in the answer."""
     asked = {ref.id: ref for ref in refs}
     found = {}
-    for error in errors:
+    for error in filter(None, errors):
         for identity in _meant(str(error.get("SecretId", "")), asked):
             found[asked[identity]] = Failure((str(error.get("ErrorCode", "")),), str(error.get("Message", "")))
     return found
@@ -72,7 +72,8 @@ def refused(refs: Sequence[Ref], errors: Iterable[Mapping[str, Any]]) -> dict[Re
 def _identities(answer: Mapping[str, Any]) -> set[str]:
     """All that a secret may be asked by: its name, its ARN, and its ARN without the six characters that AWS adds."""
     arn, name = answer.get("ARN"), answer.get("Name")
-    return {each for each in (arn, name, _SUFFIX.sub("", arn) if arn else None) if each}
+    whole = {each for each in (arn, name) if isinstance(each, str)}
+    return whole | {_SUFFIX.sub("", each) for each in whole if each.startswith("arn:")}
 
 
 def _meant(identity: str, asked: Mapping[str, Ref]) -> list[str]:

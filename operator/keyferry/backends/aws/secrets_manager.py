@@ -46,6 +46,7 @@ class AwsBackend:
 
     def __init__(self, spec: Aws, context: Context) -> None:
         self.batch = reading.BATCH
+        self.page = catalogue.PAGE
         self._spec = spec
         self._context = context
         self._caller = Caller(context)
@@ -109,7 +110,7 @@ class AwsBackend:
 
     async def _check(self) -> Access:
         connection = await self._connected()
-        listing = await _granted(self._page([], size=1))
+        listing = await _granted(self._probe_list())
         batching = await _granted(_probe_batch(connection))
         self.batch = reading.BATCH if batching else 1
         lacking = [] if listing else [NO_LISTING]
@@ -126,6 +127,9 @@ class AwsBackend:
         return await connection.ask(
             "ListSecrets", lambda client: client.list_secrets(Filters=filters, MaxResults=size, **more)
         )
+
+    async def _probe_list(self) -> None:
+        list(catalogue.entries(await self._page([], size=1)))
 
     async def _read(self, connection: "Connection", batches: Iterable[Sequence[Ref]]) -> dict[Ref, Fetched]:
         async with asyncio.TaskGroup() as group:
@@ -192,7 +196,7 @@ async def _one(connection: "Connection", ref: Ref) -> Fetched:
 
 async def _probe_batch(connection: "Connection") -> None:
     answer = await _batch(connection, [NOBODY])
-    if not answer.get("Errors") and not answer.get("SecretValues"):
+    if not any(answer.get("Errors") or ()) and not any(answer.get("SecretValues") or ()):
         raise BackendUnavailable("Secrets Manager's answer to BatchGetSecretValue says nothing of what was asked")
 
 

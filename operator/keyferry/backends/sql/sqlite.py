@@ -81,9 +81,7 @@ class Database:
     def _open(self) -> sqlite3.Connection:
         _prepare(self._place, self._key.material)
         address = f"{self._place.path.absolute().as_uri()}?mode=rw"
-        connection = sqlite3.connect(
-            address, uri=True, timeout=self._busy, isolation_level=None, check_same_thread=False
-        )
+        connection = _Connection(address, uri=True, timeout=self._busy, isolation_level=None, check_same_thread=False)
         # Bytes that are no UTF-8 spoil their own row, whose ciphertext does not open then, and not the whole answer.
         connection.text_factory = lambda text: text.decode(errors="replace")
         return connection
@@ -107,6 +105,18 @@ class Database:
                 "put that key back, or name another database"
             )
         return cipher
+
+
+class _Connection(sqlite3.Connection):
+    """Gives its lock back when it is closed within a transaction, as it is when a call takes too long.
+
+    SQLite itself keeps the lock for as long as anybody holds a cursor, and that may be a dead frame's.
+    """
+
+    def close(self) -> None:
+        if self.in_transaction:
+            self.rollback()
+        super().close()
 
 
 def _begin(connection: Connection) -> None:

@@ -213,6 +213,18 @@ async def test_a_call_that_is_cancelled_leaves_no_thread(backend: SqlBackend):
     assert await backend.put("db", b"v", {})
 
 
+async def test_a_connection_closed_within_a_transaction_gives_its_lock_back(backend: SqlBackend, database: SqliteSubject):
+    await backend.check()
+    assert backend._database
+    connection = backend._database._open()
+    connection.execute("BEGIN IMMEDIATE")
+    held = connection.execute("SELECT * FROM keyferry_meta")
+    connection.close()
+    with database.connection() as other:
+        other.execute("BEGIN IMMEDIATE")  # raises "database is locked" where a cursor that is held keeps the lock
+    del held
+
+
 def said_by(script: str) -> str:
     """What a fresh Python prints that runs the script and finds what this one finds."""
     environment = {"PYTHONPATH": os.pathsep.join(sys.path)}

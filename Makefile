@@ -1,0 +1,125 @@
+# Every command of the project; `make` alone lists them. Each installs what it needs and reuses it the next time.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+PYTHON ?= python3# any Python from 3.11 on; it only makes the virtual environment
+CONTAINERS ?= docker# or podman
+IMAGE ?= keyferry:dev
+BASE ?= python:3.11-slim# the image that the operator's image stands on
+CLUSTER ?= keyferry# the name of kind's cluster
+
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+UV := $(BIN)/python .ci/uv.py
+
+.PHONY: help setup controlplane fmt lint types imports generate check static format-check generated
+.PHONY: test test-unit test-cluster demo up bench image kind kind-down lock clean
+
+help: ## List these commands
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+## Set-up
+
+setup: $(INSTALLED) ## Make the virtual environment .venv from requirements.lock
+
+# A changed lock makes the environment anew, so that nothing lingers in it. pip installs uv alone, which installs the
+# rest ten times faster; .ci/uv.py tells it what pip knows of this machine's index, proxy and certificates.
+$(VENV)/.locked: requirements.lock
+	@$(PYTHON) -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+		echo "$(PYTHON) is not Python 3.11 or newer with its venv module. Install it (Debian: python3-venv), or name another: make PYTHON=python3.12 …" >&2; exit 1; }
+	$(PYTHON) -m venv --clear $(VENV)
+	awk '/^[^ ]/ {uv = /^uv==/} uv' requirements.lock > $(VENV)/uv.lock
+	$(BIN)/python -m pip install --disable-pip-version-check --require-hashes --no-deps --requirement $(VENV)/uv.lock
+	$(UV) pip sync --python $(BIN)/python --require-hashes requirements.lock
+	@touch $@
+
+$(INSTALLED): $(VENV)/.locked pyproject.toml
+	$(UV) pip install --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@touch $@
+
+controlplane: $(INSTALLED) ## Get etcd, kube-apiserver, kubectl, helm … (download, or a build of some 10 minutes, once)
+	$(BIN)/python -m tests.controlplane build
+
+## Checks
+
+fmt: $(INSTALLED) ## Format the code
+	$(BIN)/ruff check --select I --fix --quiet
+	$(BIN)/ruff format
+
+lint: $(INSTALLED) ## Lint the code
+	$(BIN)/ruff check
+
+types: $(INSTALLED) ## Check the types
+	$(BIN)/mypy
+
+imports: $(INSTALLED) ## Check that every import goes down the layers
+	$(BIN)/lint-imports
+
+generate: $(INSTALLED) ## Write what is generated from the models: the CRDs, also in the chart, and their reference
+	$(BIN)/python -m keyferry.api.crds --write
+
+format-check: $(INSTALLED)
+	$(BIN)/ruff format --check
+
+generated: $(INSTALLED)
+	$(BIN)/python -m keyferry.api.crds --check
+
+static: format-check lint types imports generated
+
+check: static test-unit ## Everything that needs no server: format, lint, types, imports, generated files, unit tests
+
+## Tests
+
+test: static controlplane ## Everything: the checks, and all tests in one run
+	$(BIN)/pytest
+
+test-unit: $(INSTALLED) ## Only the tests of what is pure
+	$(BIN)/pytest tests/unit tests/controlplane
+
+test-cluster: controlplane ## Only the tests on a real Kubernetes API
+	$(BIN)/pytest tests/cluster
+
+## See it work
+
+demo: controlplane ## Real values from a backend through a real Kubernetes API into Secrets, told as it happens
+	$(BIN)/python -m tests.demo
+
+up: controlplane ## A Kubernetes API to play with, until Ctrl-C
+	$(BIN)/python -m tests.controlplane up
+
+bench: controlplane ## Measure what many ExternalSecrets cost
+	$(BIN)/python -m tests.bench
+
+## With a container engine
+
+image: ## Build the operator's image (CONTAINERS=podman, BASE=… to choose)
+	$(CONTAINERS) build --build-arg BASE=$(BASE) --tag $(IMAGE) .
+
+kind: image ## A kind cluster with Keyferry in it (needs Docker, kind, kubectl and helm)
+	kind get clusters | grep --quiet --line-regexp $(CLUSTER) || kind create cluster --name $(CLUSTER) --config kind-config.yaml
+	kind load docker-image $(IMAGE) --name $(CLUSTER)
+	helm upgrade --install keyferry helm/keyferry --kube-context kind-$(CLUSTER) --namespace keyferry-system \
+		--create-namespace --set image.repository=$(firstword $(subst :, ,$(IMAGE))) \
+		--set image.tag=$(lastword $(subst :, ,$(IMAGE))) --set persistence.enabled=true --wait --timeout 3m
+
+kind-down: ## Delete that cluster
+	kind delete cluster --name $(CLUSTER)
+
+## Housekeeping
+
+# No address of an index gets into the files.
+COMPILE = $(UV) pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
+
+lock: $(VENV)/.locked ## Renew the locks of all dependencies, with their hashes
+	$(COMPILE) --all-extras --group dev --output-file requirements.lock pyproject.toml
+	$(COMPILE) --extra all --constraint requirements.lock --output-file requirements-runtime.lock pyproject.toml
+	echo hatchling | $(COMPILE) --constraint requirements.lock --output-file requirements-build.lock -
+
+clean: ## Remove what the commands above made in this folder (the control plane's programs stay in their cache)
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,142 @@
+"""A store as a command sees it: read with the caller's own rights, its backend made, a namespace's part of it known."""
+
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from kubernetes.aio.config import ConfigException, list_kube_config_contexts
+from pydantic import ValidationError
+
+from keyferry.api.model import problems
+from keyferry.api.providers import Provider
+from keyferry.api.store import ClusterSecretStoreSpec, SecretStoreSpec
+from keyferry.backends import registry
+from keyferry.backends.base import Backend, Catalogue, Context
+from keyferry.errors import BackendUnavailable, NamespaceDenied, SpecInvalid, StoreNotFound
+from keyferry.fetch.budget import Budget
+from keyferry.kube.client import Kube, connect, path
+from keyferry.kube.cluster import StoreCluster
+from keyferry.kube.errors import NotFound
+from keyferry.kube.status import API
+from keyferry.policy.mapping import ByNames, ByPaths, ByTags, Place, checked_key, mapping_of
+from keyferry.policy.namespaces import hierarchy, served
+from keyferry.settings import Settings
+from keyferry.values import Entry, Scope, StoreKey
+
+
+def context_namespace() -> str:
+    """The namespace of the kubeconfig's current context, as kubectl takes it; empty where there is no kubeconfig."""
+    file = Path(os.environ.get("KUBECONFIG") or Path.home() / ".kube" / "config")
+    if not file.is_file():
+        return ""
+    try:
+        _, active = list_kube_config_contexts(config_file=str(file))
+    except ConfigException:  # to connect will say what is wrong with it
+        return ""
+    return str(active["context"].get("namespace") or "default")
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a command finds around it."""
+
+    connect: Callable[[], Awaitable[Kube]] = connect
+    namespace: Callable[[], str] = context_namespace
+    create: Callable[[Provider, Context], Backend] = registry.create
+
+
+@dataclass(frozen=True, slots=True)
+class Where:
+    """Which part of which store a command is about."""
+
+    store: StoreKey
+    namespace: str
+    data_dir: Path
+    whole: bool = False  # the store as a whole, whatever namespace
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A store that can be asked."""
+
+    key: StoreKey
+    spec: SecretStoreSpec
+    mapping: ByNames | ByPaths | ByTags
+    view: tuple[str, ...]  # the namespaces, as the backend calls them, that the caller's sees; the nearest first
+    backend: Backend
+
+    def place(self, key: str) -> Place:
+        """Where a key of the caller's namespace belongs."""
+        return Place(self.view[0], checked_key(key))
+
+    async def entries(self, scope: Scope) -> list[Entry]:
+        """What of the catalogue is in the scope, and perhaps more."""
+        if not isinstance(self.backend, Catalogue):
+            raise SpecInvalid(f"{self.key}: {self.spec.provider.name} cannot list its secrets")
+        return [entry async for entry in self.backend.entries(scope)]
+
+
+@asynccontextmanager
+async def opened(kube: Kube, where: Where, surroundings: Surroundings) -> AsyncIterator[Opened]:
+    """The store that is meant. Raises SyncError where it cannot be used, or not from this namespace."""
+    spec = await _spec(kube, where.store)
+    mapping = mapping_of(spec, cluster=not where.store.namespace)
+    view = () if where.whole else await _view(kube, where, spec, mapping)
+    if spec.provider.sql and not where.data_dir.is_dir():
+        raise BackendUnavailable(
+            f"{where.store}: there is no {where.data_dir} here; SQLite files are with the operator: "
+            "kubectl exec -i deploy/keyferry -- keyferry secret … does it there, and --data-dir names another folder"
+        )
+    async with aclosing(surroundings.create(spec.provider, _context(kube, where, spec))) as backend:
+        yield Opened(where.store, spec, mapping, view, backend)
+
+
+async def _spec(kube: Kube, key: StoreKey) -> SecretStoreSpec:
+    resource, model = (
+        ("secretstores", SecretStoreSpec) if key.namespace else ("clustersecretstores", ClusterSecretStoreSpec)
+    )
+    try:
+        body = await kube.get(path(API, resource, key.namespace, key.name))
+        return model.model_validate(body.get("spec") or {})
+    except NotFound:
+        raise StoreNotFound(f"there is no {key}") from None
+    except ValidationError as wrong:
+        raise SpecInvalid(f"{key}: {problems(wrong)}") from None
+
+
+async def _view(
+    kube: Kube, where: Where, spec: SecretStoreSpec, mapping: ByNames | ByPaths | ByTags
+) -> tuple[str, ...]:
+    if isinstance(mapping, ByNames):  # one part for all that it serves
+        return mapping.view(())
+    if not where.namespace:
+        raise SpecInvalid(f"{where.store} has a part for each namespace: say whose is meant (--namespace)")
+    try:
+        namespace = await kube.get(path("v1", "namespaces", name=where.namespace))
+    except NotFound:
+        raise SpecInvalid(f"there is no namespace {where.namespace}") from None
+    metadata = namespace["metadata"]
+    if isinstance(spec, ClusterSecretStoreSpec) and not served(
+        spec.namespaces, where.namespace, metadata.get("labels") or {}
+    ):
+        raise NamespaceDenied(f"{where.store} does not serve namespace {where.namespace} (its spec.namespaces)")
+    return mapping.view(hierarchy(where.namespace, metadata.get("annotations") or {}))
+
+
+def _context(kube: Kube, where: Where, spec: SecretStoreSpec) -> Context:
+    """As the operator's defaults have it: a namespace's store gets from a command no more than from the operator."""
+    key, limits = where.store, spec.refresh
+    timeout = limits.timeout.total_seconds()
+    settings = Settings()
+    return Context(
+        store=key,
+        cluster=StoreCluster(kube, key),
+        call=Budget(str(key), limits.calls_per_second, limits.concurrency, timeout),
+        timeout=timeout,
+        concurrency=limits.concurrency,
+        data_dir=where.data_dir,
+        ambient=not key.namespace,
+        endpoint_allowed=settings.endpoint_allowed if key.namespace else lambda _: True,
+    )

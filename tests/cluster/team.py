@@ -1,0 +1,112 @@
+"""A team: a namespace with a backend and a store of its own, as most cluster tests want it."""
+
+import base64
+import uuid
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.cluster.manifests import aws_login, aws_provider, cluster_store, external_secret
+from tests.cluster.world import WITHIN, Manifest, Ready, World
+from tests.standins.aws import AwsStandIn
+from tests.standins.aws_iam import AccessKey
+
+
+@dataclass(slots=True)
+class Team:
+    """A namespace, an AWS account of its own and a ClusterSecretStore by tags between them.
+
+    Nothing that its test does to the backend or the store can be felt by another test.
+    """
+
+    world: World
+    aws: AwsStandIn
+    namespace: str
+    store: str
+    spec: dict[str, Any] = field(default_factory=dict)
+
+    def put(self, key: str, value: str | bytes) -> None:
+        """Give the backend a secret for this team under that key, or a new value of it."""
+        self.aws.put(f"{self.namespace}/{key}", value, {"namespace": self.namespace, "key": key})
+
+    def remove(self, *keys: str) -> None:
+        """Delete secrets from the backend for good."""
+        for key in keys:
+            self.aws.delete(f"{self.namespace}/{key}")
+
+    def declare(self, name: str = "db", **spec: Any) -> None:
+        """Apply an ExternalSecret of this store."""
+        self.world.apply(external_secret(self.namespace, name, store=self.store, **spec))
+
+    def configure(self, **spec: Any) -> None:
+        """Apply the store with more in its spec than there was."""
+        self.spec |= spec
+        self.world.apply(cluster_store(self.store, aws_provider(self.aws, self.namespace), **self.spec))
+
+    def force(self, value: str, name: str = "") -> None:
+        """Set the refresh annotation of an ExternalSecret, or of the store."""
+        kind, namespace = ("ExternalSecret", self.namespace) if name else ("ClusterSecretStore", "")
+        self.world.annotate(kind, namespace, name or self.store, {"keyferry.dev/refresh": value})
+
+    def holds(self, name: str = "db", *, within: float = WITHIN, **data: bytes) -> None:
+        """Return when the Secret holds just this."""
+        self.world.await_secret(self.namespace, name, data, within=within)
+
+    def says(self, reason: str, name: str = "db", *, within: float = WITHIN) -> Ready:
+        """Return when the ExternalSecret's Ready condition has this reason."""
+        return self.world.await_ready(self.namespace, name, reason, within=within)
+
+    def store_says(self, reason: str, *, within: float = WITHIN) -> Ready:
+        """Return when the store's Ready condition has this reason."""
+        return self.world.await_ready("", self.store, reason, kind="ClusterSecretStore", within=within)
+
+    def secret(self, name: str = "db") -> Manifest:
+        """The Secret as an object. It must be there."""
+        found = self.world.get("Secret", self.namespace, name)
+        assert found, f"there is no Secret {self.namespace}/{name}"
+        return found
+
+    def gone(self, name: str = "db", *, within: float = WITHIN) -> None:
+        """Return when there is no such Secret."""
+        what = f"Secret {self.namespace}/{name} to be gone"
+        self.world.eventually(lambda: not self.world.get("Secret", self.namespace, name), within=within, what=what)
+
+    def tamper(self, name: str = "db", **data: bytes | None) -> None:
+        """Change keys of the Secret by hand, or with None remove them."""
+        coded = {key: value and base64.b64encode(value).decode() for key, value in data.items()}
+        self.world.patch("Secret", self.namespace, name, {"data": coded})
+
+    def refreshes_pass(self, number: int = 2) -> None:
+        """Return when ExternalSecrets of this store have been refreshed so often, each time with a look at what is new."""
+        for _ in range(number):
+            value = uuid.uuid4().hex
+            self.put("clock", value)
+            self.declare("clock", every="1s")
+            self.holds("clock", value=value.encode())
+
+    def calls(self) -> Counter[str]:
+        """What the backend was asked so far."""
+        return Counter(self.aws.calls.counts())
+
+    def asked_by(self, key: AccessKey, action: str | None = None) -> bool:
+        """Whether the backend was asked anything, or just this, with that access key."""
+        return any(call.key_id == key.id for call in self.aws.calls.all(action))
+
+    def written(self) -> Counter[str]:
+        """What the operator wrote so far in this team's namespace."""
+        return self.world.writes(self.namespace)
+
+
+def team_in(world: World, aws: AwsStandIn, **spec: Any) -> Team:
+    """A new team. Its store has the spec given; refresh limits that make a test wait are none of it."""
+    namespace = world.namespace()
+    team = Team(world, aws, namespace, f"aws-{uuid.uuid4().hex[:8]}", {"refresh": {"timeout": "2s"}, **spec})
+    world.apply(aws_login(namespace, aws.admin))
+    team.configure()
+    return team
+
+
+def disband(team: Team) -> None:
+    """Take the team's store and ExternalSecrets away, so that nobody asks a backend that is gone."""
+    team.world.clear(team.namespace)
+    team.world.delete("ClusterSecretStore", "", team.store)

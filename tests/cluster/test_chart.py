@@ -1,0 +1,262 @@
+import json
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.controlplane import install, render_chart, uninstall
+from tests.controlplane.api import RequestFailed
+from tests.controlplane.chart import HelmFailed, of_kind
+
+CRDS = Path(__file__).parents[2] / "crds"
+OWN = "keyferry.dev"
+
+RIGHTS = {
+    *(
+        (OWN, kind, verb)
+        for kind in ("externalsecrets", "secretstores", "clustersecretstores")
+        for verb in ("get", "list", "watch")
+    ),
+    *((OWN, f"{kind}/status", "patch") for kind in ("externalsecrets", "secretstores", "clustersecretstores")),
+    *(("", "secrets", verb) for verb in ("get", "list", "watch", "create", "patch", "delete")),
+    *(("", "namespaces", verb) for verb in ("get", "list", "watch")),
+    ("", "serviceaccounts/token", "create"),
+    *(("", "events", verb) for verb in ("create", "patch")),
+}
+NO_RIGHTS = {
+    (OWN, "externalsecrets", "delete"),
+    (OWN, "externalsecrets", "patch"),
+    (OWN, "externalsecrets/status", "update"),
+    (OWN, "clustersecretstores", "create"),
+    ("", "secrets", "deletecollection"),
+    ("", "secrets", "update"),
+    ("", "configmaps", "get"),
+    ("", "pods", "list"),
+    ("", "namespaces", "patch"),
+    ("", "serviceaccounts", "get"),
+    ("apiextensions.k8s.io", "customresourcedefinitions", "list"),
+    ("rbac.authorization.k8s.io", "clusterroles", "update"),
+    ("rbac.authorization.k8s.io", "clusterrolebindings", "create"),
+}
+
+EVERYTHING = {
+    "nameOverride": "",
+    "fullnameOverride": "ferry",
+    "image": {"repository": "registry.example.com/keyferry", "digest": "sha256:" + "0" * 64, "pullPolicy": "Always"},
+    "imagePullSecrets": [{"name": "registry"}],
+    "listen": {"port": 9090},
+    "log": {"level": "debug", "format": "text"},
+    "dataDir": "/data",
+    "persistence": {"enabled": True, "storageClass": "fast", "size": "5Gi", "annotations": {"team": "platform"}},
+    "credentials": {"allowAmbientInNamespaces": True},
+    "allowedEndpoints": ["https://vault.example.com/*", "http://localhost:*"],
+    "extraEnv": [{"name": "AWS_REGION", "value": "eu-west-1"}],
+    "serviceAccount": {
+        "name": "carrier",
+        "annotations": {"eks.amazonaws.com/role-arn": "arn:aws:iam::111122223333:role/k"},
+    },
+    "service": {"annotations": {"prometheus.io/scrape": "true"}},
+    "resources": {"limits": {"memory": "1Gi"}},
+    "podAnnotations": {"a": "b"},
+    "podLabels": {"c": "d"},
+    "nodeSelector": {"kubernetes.io/os": "linux"},
+    "tolerations": [{"key": "infra", "operator": "Exists"}],
+    "affinity": {"podAntiAffinity": {}},
+    "priorityClassName": "",
+    "terminationGracePeriodSeconds": 5,
+    "runAsUser": 1000,
+}
+
+
+@pytest.fixture
+def chart(plane, crds, namespace):
+    """Renders the chart into this test's namespace; the CRDs are there already."""
+
+    def rendered(**values):
+        own = {"crds": {"install": False}}
+        return render_chart(plane.binaries, own | values, release=namespace, namespace=namespace)
+
+    return rendered
+
+
+@pytest.fixture
+def installed(plane, chart):
+    manifests = chart()
+    install(plane, manifests)
+    yield manifests
+    uninstall(plane, manifests)
+
+
+def may(plane, namespace, user, right):
+    """What the API server's own authorizer answers."""
+    group, resource, verb = right
+    resource, _, subresource = resource.partition("/")
+    asked = {"group": group, "resource": resource, "subresource": subresource, "verb": verb, "namespace": namespace}
+    review = {"spec": {"user": user, "resourceAttributes": asked}}
+    answer = plane.request("POST", "/apis/authorization.k8s.io/v1/subjectaccessreviews", review)
+    return answer["status"]["allowed"]
+
+
+def container(manifests):
+    (deployment,) = of_kind(manifests, "Deployment")
+    return deployment["spec"]["template"]["spec"]["containers"][0]
+
+
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        ({"listen": {"port": "http"}}, "at '/listen/port': got string, want integer"),
+        ({"log": {"level": "loud"}}, "at '/log/level': value must be one of 'debug', 'info', 'warning', 'error'"),
+        ({"persistance": {"enabled": True}}, "additional properties 'persistance' not allowed"),
+        (
+            {"rbac": {"serviceAccountToken": False}},
+            "at '/rbac': additional properties 'serviceAccountToken' not allowed",
+        ),
+        ({"dataDir": "data"}, "at '/dataDir'"),
+        ({"runAsUser": 0}, "at '/runAsUser': minimum: got 0, want 1"),
+    ],
+    ids=lambda row: next(iter(row)) if isinstance(row, dict) else "",
+)
+def test_a_wrong_value_is_refused_by_name(plane, values, told):
+    with pytest.raises(HelmFailed) as refused:
+        render_chart(plane.binaries, values)
+
+    assert told in str(refused.value)
+
+
+def test_its_crds_are_those_that_are_generated(plane):
+    rendered = of_kind(render_chart(plane.binaries, {}), "CustomResourceDefinition")
+    for crd in rendered:
+        assert crd["metadata"].pop("annotations") == {"helm.sh/resource-policy": "keep"}
+
+    assert {crd["spec"]["names"]["plural"]: crd for crd in rendered} == {
+        path.stem: yaml.load(path.read_text(), Loader=yaml.CSafeLoader) for path in CRDS.glob("*.yaml")
+    }
+
+
+def test_all_of_it_applies_with_plain_kubectl_and_a_second_time_changes_nothing(plane, chart, namespace):
+    manifests = chart(crds={"install": True})
+    listed = json.dumps({"apiVersion": "v1", "kind": "List", "items": manifests})
+    install(plane, manifests)
+
+    again = plane.kubectl("apply", "--filename=-", stdin=listed).splitlines()
+
+    uninstall(plane, manifests)
+    assert len(again) == len(manifests)
+    assert {line.rsplit(" ", 1)[-1] for line in again} == {"unchanged"}
+
+
+def test_every_value_there_is_makes_what_the_api_server_accepts(plane, chart):
+    manifests = chart(**EVERYTHING)
+
+    listed = json.dumps({"apiVersion": "v1", "kind": "List", "items": manifests})
+    plane.kubectl("apply", "--filename=-", "--dry-run=server", "--validate=strict", stdin=listed)
+
+    assert container(manifests)["args"] == [
+        "run",
+        "--listen=0.0.0.0:9090",
+        "--data-dir=/data",
+        "--log-level=debug",
+        "--log-format=text",
+        "--allow-ambient-in-namespaces",
+        "--allow-endpoint=https://vault.example.com/*",
+        "--allow-endpoint=http://localhost:*",
+    ]
+
+
+def test_what_is_written_into_stores_is_kept_only_by_a_claim(chart):
+    def volume(manifests):
+        (deployment,) = of_kind(manifests, "Deployment")
+        return next(v for v in deployment["spec"]["template"]["spec"]["volumes"] if v["name"] == "data")
+
+    kept = chart(persistence={"enabled": True})
+
+    assert volume(chart()) == {"name": "data", "emptyDir": {}}
+    assert (
+        volume(kept)["persistentVolumeClaim"]["claimName"]
+        == of_kind(kept, "PersistentVolumeClaim")[0]["metadata"]["name"]
+    )
+    assert of_kind(chart(persistence={"enabled": True, "existingClaim": "mine"}), "PersistentVolumeClaim") == []
+
+
+@pytest.fixture
+def restricted(plane, namespace):
+    """A namespace where the API server refuses every pod that does not meet the restricted standard."""
+    labels = {
+        "pod-security.kubernetes.io/enforce": "restricted",
+        "pod-security.kubernetes.io/enforce-version": "latest",
+    }
+    path = f"/api/v1/namespaces/{namespace}"
+    plane.request("PATCH", path, {"metadata": {"labels": labels}}, "application/merge-patch+json")
+    return f"{path}/pods"
+
+
+def pod_of(manifests):
+    (deployment,) = of_kind(manifests, "Deployment")
+    return {"metadata": {"name": "like-the-deployments"}, "spec": deployment["spec"]["template"]["spec"]}
+
+
+def test_its_pod_meets_the_restricted_pod_security_standard(plane, restricted, installed):
+    made = plane.request("POST", restricted, pod_of(installed))
+
+    assert made["metadata"]["name"] == "like-the-deployments"
+
+
+def test_a_pod_with_one_restriction_less_would_be_refused(plane, restricted, installed):
+    pod = pod_of(installed)
+    del pod["spec"]["containers"][0]["securityContext"]["capabilities"]
+
+    with pytest.raises(RequestFailed, match="violates PodSecurity"):
+        plane.request("POST", restricted, pod)
+
+
+def test_its_role_holds_no_right_but_those_that_the_operator_needs(installed):
+    role = next(m for m in of_kind(installed, "ClusterRole") if "aggregate" not in json.dumps(m))
+
+    given = {
+        (group, resource, verb)
+        for rule in role["rules"]
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+        for verb in rule["verbs"]
+    }
+
+    assert given == RIGHTS
+
+
+def test_its_service_account_may_do_that_and_nothing_else(plane, installed, namespace):
+    user = f"system:serviceaccount:{namespace}:{namespace}"
+
+    assert [right for right in RIGHTS if not may(plane, "kube-system", user, right)] == []
+    assert [right for right in NO_RIGHTS if may(plane, namespace, user, right)] == []
+
+
+def test_the_right_to_request_tokens_can_be_left_out(chart):
+    assert "serviceaccounts/token" not in json.dumps(
+        of_kind(chart(rbac={"serviceAccountTokens": False}), "ClusterRole")
+    )
+
+
+def test_whoever_may_view_a_namespace_sees_its_stores_and_whoever_edits_it_declares_them(plane, installed, namespace):
+    for role, user in (("view", "viewer"), ("edit", "editor")):
+        plane.kubectl("-n", namespace, "create", "rolebinding", user, f"--clusterrole={role}", f"--user={user}")
+
+    def rights(user):
+        asked = [
+            (OWN, "externalsecrets", "list"),
+            (OWN, "secretstores", "create"),
+            (OWN, "clustersecretstores", "list"),
+        ]
+        return [may(plane, namespace, user, right) for right in asked]
+
+    eventually(lambda: rights("viewer") == [True, False, False])
+    eventually(lambda: rights("editor") == [True, True, False])
+
+
+def eventually(true):
+    """Kubernetes' own controller puts the roles together, a moment after they appear."""
+    until = time.monotonic() + 20
+    while not true():
+        assert time.monotonic() < until
+        time.sleep(0.05)

@@ -1,0 +1,49 @@
+import pytest
+
+from keyferry.api.providers import Aws
+from keyferry.backends.aws.place import Place, place_of
+from keyferry.errors import SpecInvalid
+
+KNOWN = {"eu-west-1", "eu-west-2", "us-east-1", "cn-north-1"}
+
+
+def place(ambient: str | None = None, *, allowed: bool = True, **spec: str) -> Place:
+    return place_of(Aws(**spec), ambient_region=ambient, known=KNOWN, allowed=lambda _: allowed)
+
+
+def said(ambient: str | None = None, *, allowed: bool = True, **spec: str) -> str:
+    with pytest.raises(SpecInvalid) as failure:
+        place(ambient, allowed=allowed, **spec)
+    return str(failure.value)
+
+
+def test_the_spec_comes_before_the_environment():
+    assert place("us-east-1", region="eu-west-1") == Place("eu-west-1", None, None)
+
+
+def test_the_environment_serves_where_the_spec_is_silent():
+    assert place("us-east-1").region == "us-east-1"
+
+
+def test_no_region_at_all_is_told_with_what_to_write():
+    assert said().startswith("spec.provider.aws.region: write the region, such as eu-west-1")
+
+
+@pytest.mark.parametrize("region", ["eu-wset-1", "eu-west-11", "europe-west-1"])
+def test_an_unknown_region_is_told_with_what_may_be_meant(region: str):
+    assert f"knows no region {region}; did you mean eu-west-1" in said(region=region)
+
+
+def test_where_nothing_is_close_nothing_is_guessed():
+    assert "did you mean" not in said(region="qqq-xyzzy-77")
+
+
+def test_an_endpoint_lets_an_unknown_region_pass():
+    assert place(region="mars-north-1", endpoint="https://sm.example").region == "mars-north-1"
+
+
+@pytest.mark.parametrize(("name", "field"), [("endpoint", "endpoint"), ("sts_endpoint", "stsEndpoint")])
+def test_an_address_that_is_not_allowed_is_told_with_the_flag(name: str, field: str):
+    text = said(allowed=False, region="eu-west-1", **{name: "https://evil.example"})
+    assert text.startswith(f"spec.provider.aws.{field}: ")
+    assert text.endswith("--allow-endpoint=https://evil.example")
