@@ -6,7 +6,10 @@ WORKDIR /src
 # Two environments: what builds the wheel is not needed to run it.
 RUN python3 -m venv /opt/build && python3 -m venv /opt/keyferry
 COPY requirements-build.lock requirements-runtime.lock ./
-RUN /opt/build/bin/pip install --no-cache-dir --require-hashes --no-deps --requirement requirements-build.lock \
+# Behind a mirror or an intercepting proxy these two files are given as build secrets; no layer keeps them.
+RUN --mount=type=secret,id=pip.conf,target=/etc/pip.conf \
+    --mount=type=secret,id=ca,target=/etc/ssl/certs/ca-certificates.crt \
+    /opt/build/bin/pip install --no-cache-dir --require-hashes --no-deps --requirement requirements-build.lock \
  && /opt/keyferry/bin/pip install --no-cache-dir --require-hashes --no-deps --requirement requirements-runtime.lock
 COPY pyproject.toml README.md ./
 COPY operator operator

@@ -7,6 +7,7 @@ SHELL := bash
 
 PYTHON ?= python3# any Python from 3.11 on; it only makes the virtual environment
 CONTAINERS ?= docker# or podman
+BUILD_OPTIONS ?=
 IMAGE ?= keyferry:dev
 BASE ?= python:3.11-slim# the image that the operator's image stands on
 CLUSTER ?= keyferry# the name of kind's cluster
@@ -88,16 +89,17 @@ test-cluster: controlplane ## Only the tests on a real Kubernetes API
 demo: controlplane ## Real values from a backend through a real Kubernetes API into Secrets, told as it happens
 	$(BIN)/python -m tests.demo
 
-up: controlplane ## A Kubernetes API to play with, until Ctrl-C
-	$(BIN)/python -m tests.controlplane up
+up: controlplane ## The same, left running to be played with, until Ctrl-C
+	$(BIN)/python -m tests.demo --keep
 
 bench: controlplane ## Measure what many ExternalSecrets cost
 	$(BIN)/python -m tests.bench
 
 ## With a container engine
 
+# Behind a mirror: make image BUILD_OPTIONS='--secret id=pip.conf,src=… --secret id=ca,src=…' (see the Dockerfile).
 image: ## Build the operator's image (CONTAINERS=podman, BASE=… to choose)
-	$(CONTAINERS) build --build-arg BASE=$(BASE) --tag $(IMAGE) .
+	$(CONTAINERS) build $(BUILD_OPTIONS) --build-arg BASE=$(BASE) --tag $(IMAGE) .
 
 kind: image ## A kind cluster with Keyferry in it (needs Docker, kind, kubectl and helm)
 	kind get clusters | grep --quiet --line-regexp $(CLUSTER) || kind create cluster --name $(CLUSTER) --config kind-config.yaml

@@ -50,3 +50,5 @@ def configure(level: str, format_: LogFormat) -> None:
         logging.getLogger(name).setLevel(logging.WARNING)
     # Kopf says at INFO and DEBUG what every single event did; our own lines say what came of it.
     logging.getLogger("kopf").setLevel(logging.WARNING)
+    # It warns that signals are ignored in its thread: they are ours.
+    logging.getLogger("kopf._core.reactor.running").setLevel(logging.ERROR)

@@ -27,3 +27,12 @@ KUBE_REQUESTS = Counter(
 )
 QUEUE = Gauge("keyferry_queue_keys", "Objects that the scheduler knows.", ("kind",))
 RUNNING = Gauge("keyferry_queue_running", "Objects that are worked on right now.", ("kind",))
+
+
+_OF_STORES = (BACKEND_CALLS, BACKEND_SECONDS, BUDGET_WAIT_SECONDS, STORE_READY, STORE_OFFERED, STORE_SWEPT, CACHE_HITS)
+
+
+def forget_store(store: str) -> None:
+    """Drop every series of a store that is no more."""
+    for metric in _OF_STORES:
+        metric.remove_by_labels({"store": store})

@@ -77,7 +77,7 @@ class Team:
         self.world.patch("Secret", self.namespace, name, {"data": coded})
 
     def refreshes_pass(self, number: int = 2) -> None:
-        """Return when ExternalSecrets of this store have been refreshed so often, each time with a look at what is new."""
+        """Return when ExternalSecrets of this store have been refreshed so often, with a look at what is new."""
         for _ in range(number):
             value = uuid.uuid4().hex
             self.put("clock", value)

@@ -214,9 +214,12 @@ def test_a_catalogue_that_breaks_off_after_its_first_page_is_not_believed(team):
     before = settled(team, ["zz"], target={"deletionPolicy": "Delete"})
     second_page = aws_faults.error("InternalServiceError", 500)
 
-    with team.aws.faults.during("ListSecrets", lambda request, proceed: (
-        second_page if "NextToken" in request.params else lambda _, __: proceed()
-    )(request, proceed)):
+    with team.aws.faults.during(
+        "ListSecrets",
+        lambda request, proceed: (second_page if "NextToken" in request.params else lambda _, __: proceed())(
+            request, proceed
+        ),
+    ):
         team.says("BackendUnavailable", "zz")
         assert team.secret("zz") == before["zz"]
 

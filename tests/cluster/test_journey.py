@@ -7,6 +7,7 @@ import pytest
 
 from keyferry.api.providers import Provider
 from keyferry.backends import registry
+from keyferry.backends.base import Writer
 from keyferry.values import StoreKey
 from tests.cluster.manifests import external_secret, secret, secret_store, sql_provider
 from tests.contract.context import SeededCluster, context
@@ -211,6 +212,7 @@ async def put_into_sqlite(world, namespace, provider, value):
     made = context(cluster=cluster, data_dir=world.data_dir, store=StoreKey(namespace, "own"))
     backend = registry.create(Provider.model_validate(provider), made)
     try:
+        assert isinstance(backend, Writer)
         await backend.put("db", value, {})
     finally:
         await backend.aclose()

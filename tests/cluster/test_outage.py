@@ -114,9 +114,10 @@ def test_an_external_secret_made_while_its_backend_is_down_is_served_soon_after(
 def test_a_secret_deleted_while_its_backend_is_down_returns_soon_after(team):
     settled(team)
     team.aws.down()
+    team.force("now", "db")
+    team.says("BackendUnavailable")
 
     team.world.delete("Secret", team.namespace, "db")
-    team.says("BackendUnavailable")
     team.aws.up()
 
     team.holds("db", value=b"good db", within=SOON)

@@ -31,7 +31,12 @@ def declare_large(team, sizes):
 
 def test_a_secret_has_the_name_type_labels_and_annotations_that_its_target_says(team):
     team.put("username", "me")
-    target = {"name": "other", "type": "kubernetes.io/basic-auth", "labels": {"tier": "web"}, "annotations": {"a/b": "c"}}
+    target = {
+        "name": "other",
+        "type": "kubernetes.io/basic-auth",
+        "labels": {"tier": "web"},
+        "annotations": {"a/b": "c"},
+    }
     team.declare("db", keys={"username": "username"}, target=target)
 
     team.holds("other", username=b"me")

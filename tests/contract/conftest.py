@@ -11,8 +11,10 @@ from typing import cast
 import pytest
 
 from keyferry.backends.base import Backend
+from tests.contract.aws_stores import ISSUER, SIGNER
 from tests.contract.subject import Subject
 from tests.standins.aws import AwsStandIn
+from tests.standins.aws_sts import Issuer, Role
 
 # pytest-asyncio asks for a current loop before it makes its own, and Python would make one that nobody closes.
 asyncio.set_event_loop(None)
@@ -47,3 +49,10 @@ def bare_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.
 def aws(bare_environment: pytest.MonkeyPatch) -> Iterator[AwsStandIn]:
     with AwsStandIn() as standin:
         yield standin
+
+
+@pytest.fixture
+def payments(aws: AwsStandIn) -> Role:
+    """A role that trusts one ServiceAccount."""
+    aws.sts.issuers[ISSUER] = Issuer(("sts.amazonaws.com",), lambda _: SIGNER.public_key())
+    return aws.sts.role("payments", issuer=ISSUER, subject="system:serviceaccount:payments:keyferry")

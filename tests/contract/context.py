@@ -57,16 +57,17 @@ def context(
     *,
     cluster: SeededCluster | None = None,
     timeout: float = 10.0,
+    budget: CountingCalls | None = None,
     data_dir: Path = Path("/nonexistent"),
     ambient: bool = False,
     store: StoreKey | None = None,
     endpoint_allowed: Callable[[str], bool] = lambda _: True,
 ) -> Context:
-    """A namespaced store's context unless told otherwise. Its calls are a `CountingCalls`."""
+    """A namespaced store's context unless told otherwise."""
     return Context(
         store=store or StoreKey("payments", "store"),
         cluster=cluster or SeededCluster(),
-        call=CountingCalls(timeout),
+        call=budget or CountingCalls(timeout),
         timeout=timeout,
         concurrency=8,
         data_dir=data_dir,

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 import traceback
 from collections.abc import Callable
 from contextlib import aclosing
@@ -16,7 +17,6 @@ from tests.contract.context import CountingCalls
 from tests.standins import aws_faults as faults
 from tests.standins.aws import AwsStandIn
 
-LATE = 0.4  # seconds: a store's timeout in tests of what comes too late
 WHOLE = ["ListSecrets", "BatchGetSecretValue", "GetSecretValue"]
 
 
@@ -70,14 +70,15 @@ async def test_nonsense_is_an_unavailable_backend_and_ends(aws: AwsStandIn, nons
         assert isinstance(await one(backend, ref), Value)
         assert await names(backend) == ["db"]
     assert {type(error) for error in errors} == {BackendUnavailable}
+    assert {error.__cause__ or error.__context__ for error in errors} == {None}
+    assert {error.__traceback__ for error in errors[:2]} == {None}, "answers were never raised, as far as one can see"
     assert "canary" not in str(errors)
 
 
 @pytest.mark.parametrize("action", WHOLE)
 async def test_what_does_not_answer_is_told_by_operation_and_address(aws: AwsStandIn, action: str):
     ref = Ref(aws.put("db", "v"))
-    async with aclosing(store(aws, timeout=LATE)) as backend:
-        await backend.check()
+    async with aclosing(store(aws, timeout=0.2, budget=CountingCalls(30))) as backend:
         with aws.faults.silence():
             errors = await failures(backend, ref)
     assert f"{action}: {aws.host} does not answer in time" in [str(error) for error in errors]
@@ -121,12 +122,9 @@ async def test_an_answer_that_throttles_is_raised_inside_the_budget(aws: AwsStan
                 met.append(e)
                 raise
 
-    backend = store(aws)
-    object.__setattr__(backend._context, "call", Noticing(10))
-    async with aclosing(type(backend)(backend._spec, backend._context)) as limited:
+    async with aclosing(store(aws, budget=Noticing(10))) as backend:
         with aws.faults.during("*", faults.Throttle(0)):
-            await one(limited, Ref("db"))
-    await backend.aclose()
+            await one(backend, Ref("db"))
     assert [type(error) for error in met] == [Throttled]
 
 
@@ -331,7 +329,9 @@ async def test_closing_does_not_wait_for_a_call_and_tells_whoever_does(aws: AwsS
     with aws.faults.silence():
         reading = asyncio.create_task(backend.fetch(refs))
         await asyncio.to_thread(aws.calls.wait_for, 8)
+        started = time.monotonic()
         await backend.aclose()
+        assert time.monotonic() - started < 5, "the calls under way would take 9 seconds"
     got = await asyncio.wait_for(reading, 5)
     assert {type(answer) for answer in got.values()} == {BackendUnavailable}
 

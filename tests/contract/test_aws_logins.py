@@ -1,36 +1,21 @@
 """Every login to AWS, end to end against the stand-in: what it takes, what it gives, and what it says when it fails."""
 
 import time
-from collections.abc import Callable
 from contextlib import aclosing
 from pathlib import Path
 from typing import Any
 
-import jwt
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ec
 
 from keyferry.api.providers import ServiceAccountRef
 from keyferry.backends.aws import AwsBackend
 from keyferry.errors import AuthFailed, BackendUnavailable, CredentialsMissing, SpecInvalid, SyncError
 from keyferry.values import Ref, StoreKey, Value
-from tests.contract.aws_stores import KEYS, access_key, holding, store
+from tests.contract.aws_stores import KEYS, WEB, access_key, holding, reads, signed, store, web_identity
 from tests.contract.context import SeededCluster
 from tests.standins.aws import AwsStandIn
-from tests.standins.aws_faults import error
-from tests.standins.aws_sts import Issuer, Role
+from tests.standins.aws_sts import Role
 from tests.standins.pod_identity import PodIdentityAgent
-
-ISSUER = "https://issuer.example"
-SUBJECT = "system:serviceaccount:payments:keyferry"
-SIGNER = ec.generate_private_key(ec.SECP256R1())
-WEB = {"serviceAccountRef": {"name": "keyferry"}, "roleArn": "arn:aws:iam::{account}:role/payments"}
-NOTHING: dict[str, Any] = {"Statement": []}
-
-
-async def reads(backend: AwsBackend, aws: AwsStandIn) -> bool:
-    ref = Ref(aws.put("db", "v"))
-    return isinstance((await backend.fetch([ref]))[ref], Value)
 
 
 async def said(backend: AwsBackend, kind: type[SyncError] = AuthFailed) -> str:
@@ -41,25 +26,6 @@ async def said(backend: AwsBackend, kind: type[SyncError] = AuthFailed) -> str:
     assert isinstance(answer, kind)
     assert str(answer) == str(failure.value)
     return str(answer)
-
-
-def signed(account: ServiceAccountRef, audience: str, **claims: Any) -> str:
-    """A ServiceAccount's token as an API server signs it."""
-    subject = f"system:serviceaccount:payments:{account.name}"
-    content = {"iss": ISSUER, "sub": subject, "aud": [audience], "exp": time.time() + 600} | claims
-    return jwt.encode(content, SIGNER, algorithm="ES256", headers={"kid": "k"})
-
-
-def web_identity(aws: AwsStandIn, token: Callable[..., str] = signed, **more: Any) -> AwsBackend:
-    spec = WEB | {"roleArn": str(WEB["roleArn"]).format(account=aws.account)} | more
-    return store(aws, {"webIdentity": spec}, cluster=SeededCluster(token_for=token))
-
-
-@pytest.fixture
-def payments(aws: AwsStandIn) -> Role:
-    """A role that trusts one ServiceAccount."""
-    aws.sts.issuers[ISSUER] = Issuer(("sts.amazonaws.com",), lambda _: SIGNER.public_key())
-    return aws.sts.role("payments", issuer=ISSUER, subject=SUBJECT)
 
 
 def assume(role: Role, **more: Any) -> dict[str, Any]:
@@ -182,6 +148,34 @@ async def test_pod_identity_logs_in(aws: AwsStandIn, bare_environment: pytest.Mo
         assert agent.asked == 1
 
 
+async def test_a_session_of_pod_identity_that_aws_refuses_is_asked_for_anew(
+    aws: AwsStandIn, bare_environment: pytest.MonkeyPatch, tmp_path: Path
+):
+    with PodIdentityAgent(aws.sts, aws.sts.role("operator"), tmp_path / "token") as agent:
+        for name, value in agent.environment.items():
+            bare_environment.setenv(name, value)
+        async with aclosing(store(aws, {"podIdentity": {}}, ambient=True)) as backend:
+            assert await reads(backend, aws)
+            aws.iam.expire(aws.iam.sessions()[0])
+            assert await reads(backend, aws)
+        assert agent.asked == 2
+
+
+async def test_the_operators_own_web_identity_logs_in(
+    aws: AwsStandIn, payments: Role, bare_environment: pytest.MonkeyPatch, tmp_path: Path
+):
+    (tmp_path / "token").write_text(signed(ServiceAccountRef(name="keyferry"), "sts.amazonaws.com"))
+    bare_environment.setenv("AWS_WEB_IDENTITY_TOKEN_FILE", str(tmp_path / "token"))
+    bare_environment.setenv("AWS_ROLE_ARN", payments.arn)
+    bare_environment.setenv("AWS_REGION", aws.region)
+    bare_environment.setenv("AWS_DEFAULT_REGION", aws.region)
+    bare_environment.setenv("AWS_ENDPOINT_URL", aws.url)
+    async with aclosing(store(aws, {"ambient": {}}, ambient=True)) as backend:
+        assert await reads(backend, aws)
+        assert await reads(backend, aws)
+    assert aws.calls.count("AssumeRoleWithWebIdentity") == 1
+
+
 async def test_pod_identity_says_when_the_pod_has_none(aws: AwsStandIn):
     async with aclosing(store(aws, {"podIdentity": {}}, ambient=True)) as backend:
         assert "the pod has none" in await said(backend)
@@ -228,7 +222,22 @@ async def test_an_environment_that_names_a_profile_which_is_not_there_is_told(
 ):
     bare_environment.setenv("AWS_PROFILE", "nowhere")
     async with aclosing(store(aws, {"ambient": {}}, ambient=True)) as backend:
-        assert "the operator's own AWS configuration is broken" in await said(backend)
+        assert "finds its configuration in the operator's pod broken" in await said(backend)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"), [("AWS_PROFILE", "nowhere"), ("AWS_ENDPOINT_URL", "no address"), ("AWS_DEFAULTS_MODE", "x")]
+)
+async def test_an_environment_that_makes_no_sense_is_told(
+    aws: AwsStandIn, bare_environment: pytest.MonkeyPatch, variable: str, value: str
+):
+    bare_environment.setenv(variable, value)
+    bare_environment.setenv("AWS_REGION", aws.region)
+    bare_environment.setenv("AWS_ACCESS_KEY_ID", aws.admin.id)
+    bare_environment.setenv("AWS_SECRET_ACCESS_KEY", aws.admin.secret)
+    backend = store(aws, {"ambient": {}}, ambient=True, spec={"region": None, "endpoint": None, "stsEndpoint": None})
+    async with aclosing(backend):
+        assert "finds its configuration in the operator's pod broken" in await said(backend)
 
 
 async def test_a_role_is_assumed_with_external_id_name_and_tags(aws: AwsStandIn):
@@ -286,65 +295,6 @@ async def test_sts_out_of_reach_is_no_wrong_login(aws: AwsStandIn):
     auth = access_key(aws.admin) | assume(aws.sts.role("r"))
     async with aclosing(store(aws, auth, spec=spec)) as backend:
         assert await said(backend, BackendUnavailable) == "AssumeRole: cannot connect to 127.0.0.1:1"
-
-
-async def test_a_session_that_aws_refuses_is_renewed_once_and_the_call_repeated(aws: AwsStandIn, payments: Role):
-    async with aclosing(web_identity(aws)) as backend:
-        assert await reads(backend, aws)
-        aws.iam.expire(aws.iam.sessions()[0])
-        assert await reads(backend, aws)
-    assert aws.calls.counts() == {"AssumeRoleWithWebIdentity": 2, "BatchGetSecretValue": 3}
-
-
-@pytest.mark.parametrize("status", [400, 401, 403])
-async def test_a_spent_token_is_known_by_its_code_whatever_the_status(aws: AwsStandIn, payments: Role, status: int):
-    async with aclosing(web_identity(aws)) as backend:
-        assert await reads(backend, aws)
-        aws.faults.add("BatchGetSecretValue", error("ExpiredTokenException", status), times=1)
-        assert await reads(backend, aws)
-    assert aws.calls.count("AssumeRoleWithWebIdentity") == 2
-
-
-async def test_many_batches_with_a_spent_token_log_in_once(aws: AwsStandIn, payments: Role):
-    refs = [Ref(aws.put(f"s{n}", "v")) for n in range(160)]
-    async with aclosing(web_identity(aws)) as backend:
-        await backend.check()
-        aws.iam.expire(aws.iam.sessions()[0])
-        got = await backend.fetch(refs)
-    assert all(isinstance(answer, Value) for answer in got.values())
-    assert aws.calls.count("AssumeRoleWithWebIdentity") == 2
-
-
-async def test_a_renewal_that_fails_is_tried_once_for_all_batches(aws: AwsStandIn, payments: Role):
-    refs = [Ref(aws.put(f"s{n}", "v")) for n in range(160)]
-    async with aclosing(web_identity(aws)) as backend:
-        await backend.check()
-        aws.iam.expire(aws.iam.sessions()[0])
-        aws.sts.trust(payments, subject="somebody else")
-        got = await backend.fetch(refs)
-        assert {type(answer) for answer in got.values()} == {AuthFailed}
-        assert aws.calls.count("AssumeRoleWithWebIdentity") == 2
-        aws.sts.trust(payments)
-        assert await reads(backend, aws)
-
-
-async def test_a_refused_key_that_cannot_be_renewed_is_not_tried_twice(aws: AwsStandIn):
-    async with aclosing(store(aws)) as backend:
-        assert await reads(backend, aws)
-        aws.iam.revoke(aws.admin.id)
-        assert not await reads(backend, aws)
-    assert aws.calls.count("BatchGetSecretValue") == 2
-
-
-async def test_a_short_session_is_renewed_before_it_expires_and_not_for_each_call(aws: AwsStandIn, payments: Role):
-    aws.sts.trust(payments, lifetime=0.5)
-    ref = Ref(aws.put("db", "v"))
-    async with aclosing(web_identity(aws)) as backend:
-        until = time.monotonic() + 1.5
-        while time.monotonic() < until:
-            assert isinstance((await backend.fetch([ref]))[ref], Value)
-    assert 3 <= aws.calls.count("AssumeRoleWithWebIdentity") <= 5
-    assert aws.calls.count("BatchGetSecretValue") > 10
 
 
 async def test_two_logins_are_refused(aws: AwsStandIn):

@@ -4,6 +4,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -102,9 +103,8 @@ def test_nothing_is_written_to_a_secret_on_its_way_out(aws: AwsStandIn, sm: Any)
     ],
     ids=str,
 )
-def test_only_rightly_signed_requests_are_served(aws: AwsStandIn, change: dict[str, str], code: str):
-    right = {"id": aws.admin.id, "secret": aws.admin.secret, "token": aws.admin.token}
-    with closing(client(aws, AccessKey(**{**right, **change}))) as wrong:
+def test_only_rightly_signed_requests_are_served(aws: AwsStandIn, change: dict[str, Any], code: str):
+    with closing(client(aws, replace(aws.admin, **change))) as wrong:
         assert refusal(wrong.list_secrets)[0] == code
 
 

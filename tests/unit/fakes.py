@@ -95,16 +95,21 @@ class PlainBackend:
 
 @dataclass
 class FakeBackend(PlainBackend):
-    """The same with a catalogue, which tells only the current version. It answers with more than was asked for."""
+    """The same with a catalogue, which tells only the current version. It answers with more than was asked for.
+
+    `hidden` is what it does not tell of yet, `lost` the pages that fail, by number.
+    """
 
     page: int = 100
-    asked: list[Scope] = field(default_factory=list)
+    hidden: set[str] = field(default_factory=set)
+    lost: dict[int, SyncError] = field(default_factory=dict)
 
-    async def entries(self, scope: Scope) -> AsyncIterator[Entry]:
-        self.asked.append(scope)
-        names = sorted(self.secrets)
+    async def entries(self, scope: Scope) -> AsyncIterator[Entry]:  # noqa: ARG002 - a backend may leave filtering out
+        names = sorted(self.secrets.keys() - self.hidden)
         for start in range(0, max(1, len(names)), self.page):
             await self._ask("list")
+            if failure := self.lost.get(start // self.page):
+                raise failure
             for name in names[start : start + self.page]:
                 if kept := self.secrets.get(name):
                     yield Entry(kept.id, name, {"": list(kept.versions)[-1]} if kept.versions else {}, kept.tags)

@@ -1,10 +1,10 @@
 """Conditions as kstatus reads them: `kubectl wait`, Flux and Argo CD understand these without knowing Keyferry."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal, TypeVar
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 
 from keyferry.api.model import Model
 from keyferry.errors import Retry, SyncError
@@ -52,3 +52,14 @@ def since(new: Sequence[Condition], old: Iterable[Condition], now: datetime) -> 
 def ready(conditions: Iterable[Condition]) -> Condition | None:
     """The Ready condition, where there is one."""
     return next((condition for condition in conditions if condition.type == "Ready"), None)
+
+
+M = TypeVar("M", bound=Model)
+
+
+def readable(model: type[M], body: Mapping[str, Any]) -> M:
+    """The status of an object; an empty one where another version of Keyferry left what this one cannot read."""
+    try:
+        return model.model_validate(body.get("status") or {})
+    except ValidationError:
+        return model()

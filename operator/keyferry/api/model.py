@@ -119,6 +119,28 @@ PositiveDuration = Annotated[
     timedelta, BeforeValidator(_duration), AfterValidator(_positive), _AS_TEXT, _duration_schema(_NOT_ZERO)
 ]
 
+_SHORT_SECONDS = 60
+_SAY_SHORT = "write a duration of at most 1m, such as 10s"
+
+
+def _short(value: timedelta) -> timedelta:
+    if value.total_seconds() > _SHORT_SECONDS:
+        raise ValueError(_SAY_SHORT)
+    return value
+
+
+_AT_MOST_SHORT = rule(
+    f"!self.matches('^([0-9]+[smh])+$') || duration(self) <= duration('{_SHORT_SECONDS}s')", _SAY_SHORT
+)
+ShortDuration = Annotated[
+    timedelta,
+    BeforeValidator(_duration),
+    AfterValidator(_positive),
+    AfterValidator(_short),
+    _AS_TEXT,
+    _duration_schema(_NOT_ZERO, _AT_MOST_SHORT),
+]
+
 _NAME = Form(
     r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$",
     "write a Kubernetes name: lower-case letters, digits, - and ., with a letter or digit at both ends",

@@ -73,9 +73,9 @@ class AwsWebIdentity(Model):
     )
     audience: str = Field(
         "sts.amazonaws.com",
-        description="The audience of the token. Default: sts.amazonaws.com.",
-        min_length=1,
+        description="The audience of the token, one of STS's. Default: sts.amazonaws.com.",
         max_length=256,
+        pattern=r"^sts\.[-a-z0-9.]+$",  # never one that the API server itself accepts
     )
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import ConfigDict, Field
 
 from keyferry.api.conditions import Condition
-from keyferry.api.model import WHOLE, Form, Model, PositiveDuration, keyed, rule, rules
+from keyferry.api.model import WHOLE, Form, Model, PositiveDuration, ShortDuration, keyed, rule, rules
 from keyferry.api.providers import Provider
 
 
@@ -146,9 +146,11 @@ class Namespaces(Model):
 class Refresh(Model):
     """The store's budget: how hard its backend may be asked."""
 
-    timeout: PositiveDuration = Field(timedelta(seconds=10), description="How long one call may take. Default: 10s.")
+    timeout: ShortDuration = Field(
+        timedelta(seconds=10), description="How long one call may take, 1m at most. Default: 10s."
+    )
     calls_per_second: int = Field(20, description="How many calls in a second, at most. Default: 20.", ge=1, le=10000)
-    concurrency: int = Field(8, description="How many calls at once, at most. Default: 8.", ge=1, le=256)
+    concurrency: int = Field(8, description="How many calls at once, at most. Default: 8.", ge=1, le=32)
 
 
 class Cache(Model):

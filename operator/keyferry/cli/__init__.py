@@ -16,8 +16,8 @@ def keyferry() -> None:
 
 def main() -> None:
     """The console script."""
-    from keyferry.cli import run  # noqa: PLC0415 - the commands register themselves on `app`
+    from keyferry.cli import run, secret  # noqa: PLC0415 - the commands register themselves on `app`
 
     app.command("run")(run.run)
-    # app.add_typer(secret.app, name="secret")
+    app.add_typer(secret.app, name="secret")
     app()

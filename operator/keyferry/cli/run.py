@@ -2,16 +2,17 @@
 
 import asyncio
 import logging
+import signal
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
-import kopf
 import typer
 import uvloop
 
 from keyferry import handlers, log
-from keyferry.app import opened
+from keyferry.app import App
+from keyferry.cli import sealed
 from keyferry.errors import SyncError
 from keyferry.handlers import lifecycle, probes
 from keyferry.kube.client import connect
@@ -53,8 +54,10 @@ def run(
         allow_ambient_in_namespaces=allow_ambient_in_namespaces,
         allow_endpoints=tuple(allow_endpoint or ()),
     )
+    sealed.seal()
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.get_loop().set_exception_handler(sealed.told_by_loop)
             runner.run(_operate(settings))
     except SyncError as failure:
         _LOG.error("%s: %s", failure.reason, failure)
@@ -62,21 +65,33 @@ def run(
 
 
 async def _operate(settings: Settings) -> None:
-    """Kopf sees, the app works; both end together, on SIGTERM or when one of them fails."""
+    """Work until SIGTERM, or until work fails: first ours ends, then Kopf's seeing."""
+    told = asyncio.Event()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(name, told.set)
     kube = await connect(timeout=settings.kube_timeout, connections=settings.kube_connections)
-    async with opened(kube, settings) as app, probes.served(app, settings.listen):
-        registry = kopf.OperatorRegistry()
-        handlers.register(registry, app)
-        working = asyncio.create_task(app.run())
-        seeing = asyncio.create_task(
-            kopf.operator(registry=registry, settings=lifecycle.settings(), clusterwide=True, standalone=True)
-        )
-        _LOG.info("keyferry is up", extra={"listen": settings.listen})
-        done, _ = await asyncio.wait({working, seeing}, return_when=asyncio.FIRST_COMPLETED)
-        working.cancel()
-        seeing.cancel()
-        await asyncio.gather(working, seeing, return_exceptions=True)
-        for task in done:
-            if not task.cancelled():
-                task.result()
-        _LOG.info("keyferry has stopped")
+    async with kube:
+        app = App(kube, settings)
+        async with probes.served(app, settings.listen):
+            _LOG.info("keyferry is up", extra={"listen": settings.listen})
+            await _work(app, told)
+            _LOG.info("keyferry has stopped")
+
+
+async def _work(app: App, told: asyncio.Event) -> None:
+    working, seeing = asyncio.create_task(app.run()), asyncio.create_task(_see(app))
+    stop = asyncio.create_task(told.wait())
+    done, _ = await asyncio.wait((working, seeing, stop), return_when=asyncio.FIRST_COMPLETED)
+    for task in (working, seeing):
+        task.cancel()
+        await asyncio.wait({task})
+    stop.cancel()
+    for task in (working, seeing):
+        if task in done:
+            task.result()
+
+
+async def _see(app: App) -> None:
+    """Kopf's watches start when everything was seen once, so that they find the CRDs there."""
+    await app.learnt.wait()
+    await lifecycle.see(lambda registry, call: handlers.register(registry, app.waking, call))

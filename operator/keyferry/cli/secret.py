@@ -37,11 +37,10 @@ DataDir = Annotated[
 ]
 
 
-@app.command()
+@app.command(context_settings={"allow_extra_args": True})
 def put(  # noqa: PLR0913 - typer reads the options off the signature
     ctx: typer.Context,
     key: Key,
-    literals: Annotated[list[str] | None, typer.Argument(hidden=True)] = None,
     *,
     store: Store = "",
     cluster_store: ClusterStore = "",
@@ -60,7 +59,7 @@ def put(  # noqa: PLR0913 - typer reads the options off the signature
     data_dir: DataDir = DEFAULT_DATA_DIR,
 ) -> None:
     """Create a secret, or give it a new value, which is read from stdin or a file."""
-    if literals or literal:
+    if ctx.args or literal:
         raise typer.BadParameter(
             "a value on a command line is seen by everybody who can list processes, and stays in the shell's history: "
             "give it by stdin or --from-file"

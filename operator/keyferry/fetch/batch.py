@@ -13,6 +13,7 @@ from keyferry.values import Fetched, Ref, Value
 _LOG = logging.getLogger(__name__)
 _LINGER_SECONDS = 0.02  # how long a batch that is not full waits for company, from the last that joined it
 _LONGEST_LINGER_SECONDS = 0.2  # from the first that joined it
+_CACHED_BYTES = 64 * 1024 * 1024  # in one store's cache, however many values it may keep
 _CLOSED = "the store was closed while its values were being read"
 
 
@@ -23,6 +24,7 @@ class Cache:
     size: int
     age: float
     _kept: OrderedDict[Ref, tuple[float, Value]] = field(default_factory=OrderedDict, init=False)
+    _bytes: int = field(default=0, init=False)
 
     def get(self, ref: Ref, version: str, now: float) -> Value | None:
         """The value at just that version, if it is kept and young enough."""
@@ -31,13 +33,17 @@ class Cache:
 
     def put(self, ref: Ref, value: Value, now: float) -> None:
         """Keep a value, and let go of what is too old or too much."""
+        if former := self._kept.pop(ref, None):
+            self._bytes -= len(former[1].data)
         self._kept[ref] = (now, value)
-        self._kept.move_to_end(ref)
-        while self._kept:
-            oldest = next(iter(self._kept.values()))[0]
-            if len(self._kept) <= self.size and now - oldest < self.age:
-                break
-            self._kept.popitem(last=False)
+        self._bytes += len(value.data)
+        while self._kept and self._too_much(now):
+            _, (_, gone) = self._kept.popitem(last=False)
+            self._bytes -= len(gone.data)
+
+    def _too_much(self, now: float) -> bool:
+        oldest = next(iter(self._kept.values()))[0]
+        return len(self._kept) > self.size or self._bytes > _CACHED_BYTES or now - oldest >= self.age
 
 
 @dataclass(slots=True)

@@ -83,7 +83,7 @@ class Budget:
 
     def _slow_down(self, retry_after: float | None, started: float) -> None:
         now = asyncio.get_running_loop().time()
-        if started >= self._slowed_at:  # else it was under way already: many answers of one moment say one thing
+        if started > self._slowed_at:  # else it was under way already: many answers of one moment say one thing
             self._rate = max(self.per_second / 64, 0.1, self._rate / 2)
         self._slowed_at = now
         pause = min(_LONGEST_PAUSE_SECONDS, _PAUSE_SECONDS if retry_after is None else retry_after)

@@ -27,6 +27,7 @@ from keyferry.policy.mapping import places
 from keyferry.values import Entry, Fetched, Found, Looked, Lookup, Ref, Search, Value
 
 _TROUBLE = (BackendUnavailable, AuthFailed, CredentialsMissing)  # failures that befall more than one secret
+_SEARCH_SECONDS = 600.0  # after a find, the catalogue is looked at for so long, whatever that costs
 _LEARNING_PAGES = 4  # calls more than reading directly would cost that finding out the catalogue's size may cost
 
 
@@ -55,7 +56,7 @@ class Fetcher:
     readable: bool | None = field(default=None, init=False)  # whether the last value asked for could be read
     _sweeper: Sweeper = field(init=False)
     _batcher: Batcher = field(init=False)
-    _searched: bool = field(default=False, init=False)  # somebody uses find: sweeps there must be
+    _searched_at: float = field(default=-math.inf, init=False)  # when somebody last used find, which needs sweeps
     _unswept: bool = field(default=False, init=False)  # the catalogue could not be asked of late, or cost too much
     _pages: int = field(default=0, init=False)  # calls that the last sweep took, or had taken when it was given up
 
@@ -81,7 +82,8 @@ class Fetcher:
         `at`: the loop's time that the answer must not be older than; `slack`: seconds by which it may, as long as
         nothing is missing. Every failure is an answer.
         """
-        self._searched |= any(isinstance(each, Search) for each in asked)
+        if any(isinstance(each, Search) for each in asked):
+            self._searched_at = asyncio.get_running_loop().time()
         try:
             self._listed()
             snapshot = await self._sweeper.snapshot(not_before=at - slack)
@@ -114,7 +116,8 @@ class Fetcher:
 
     def _listed(self) -> Catalogue:
         """The catalogue, where it may be listed and that costs fewer calls than reading. Raises _Unlisted."""
-        costly = self.mapping.named and not self._searched and self._pages > self._affordable()
+        searched = asyncio.get_running_loop().time() - self._searched_at < _SEARCH_SECONDS
+        costly = self.mapping.named and not searched and self._pages > self._affordable()
         if costly or not self.access.listing or not isinstance(self.backend, Catalogue):
             raise _Unlisted(
                 f"{self.store}: its login may not list secrets, which mapping by Tags and find need: grant that, or "

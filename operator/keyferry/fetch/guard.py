@@ -58,8 +58,8 @@ class Guard:
     def _doubt(self, before: int, left: int) -> DeletionHeld | None:
         if before < _MANY or left * 2 >= before:
             return None
+        # No numbers: how much others have in a shared store is not for everybody.
         return DeletionHeld(
-            f"{self.store} offered {before} secrets and only {left} of them are left; until that is confirmed, "
-            f"Secrets are kept as they are: if it is right, set the annotation {REFRESH_ANNOTATION} of the store "
-            "to a new value"
+            f"more than half of what {self.store} offered is gone at once; until that is confirmed, Secrets are kept "
+            f"as they are: if it is right, set the annotation {REFRESH_ANNOTATION} of the store to a new value"
         )

@@ -6,11 +6,13 @@ stateful handler on core Secrets: Kopf would copy their data into an annotation.
 
 import kopf
 
-from keyferry.app import App
 from keyferry.handlers import external_secret, lifecycle, namespace, store
+from keyferry.handlers.lifecycle import Call
+from keyferry.sync.waking import Waking
 
 
-def register(registry: kopf.OperatorRegistry, app: App) -> None:
-    """Register every handler."""
-    for module in (lifecycle, external_secret, store, namespace):
-        module.register(registry, app)
+def register(registry: kopf.OperatorRegistry, waking: Waking, call: Call) -> None:
+    """Register every handler. `call` runs a function of `waking` where it lives: Kopf has a thread of its own."""
+    lifecycle.register(registry)
+    for module in (external_secret, store, namespace):
+        module.register(registry, waking, call)

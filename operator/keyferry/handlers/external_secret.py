@@ -4,13 +4,14 @@ from typing import Any
 
 import kopf
 
-from keyferry.app import App
+from keyferry.handlers.lifecycle import Call
 from keyferry.settings import GROUP, VERSION
+from keyferry.sync.waking import Waking
 
 
-def register(registry: kopf.OperatorRegistry, app: App) -> None:
+def register(registry: kopf.OperatorRegistry, waking: Waking, call: Call) -> None:
     """Level-based: of what happened only deletion matters; the reconciliation reads what is."""
 
     @kopf.on.event(GROUP, VERSION, "externalsecrets", registry=registry)
     async def external_secret_seen(event: kopf.RawEvent, body: kopf.Body, **_: Any) -> None:
-        app.external_secret_seen(dict(body), deleted=event["type"] == "DELETED")
+        call(waking.external_secret, dict(body), deleted=event["type"] == "DELETED")

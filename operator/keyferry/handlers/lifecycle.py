@@ -1,11 +1,28 @@
-"""How Kopf logs in, and what it must not do."""
+"""How Kopf runs: in a thread and an event loop of its own, as a reader of events and nothing more.
 
+In one loop with us, Kopf would take our tasks for its own when it ends, and our signals with them.
+"""
+
+import asyncio
+import contextlib
+import datetime as dt
+import functools
+import logging
+import threading
+from collections.abc import Callable
 from typing import Any
 
 import kopf
+import uvloop
 
-from keyferry.app import App
 from keyferry.kube.client import configuration
+
+Call = Callable[..., None]  # call(function, *arguments, **keywords): run it in the operator's own loop
+
+_LOG = logging.getLogger(__name__)
+_PAUSE_SECONDS = 5.0
+_STOP_SECONDS = 5.0
+_LOGIN_LASTS = dt.timedelta(minutes=10)  # then Kopf asks again, so that a renewed token is used in time
 
 
 def settings() -> kopf.OperatorSettings:
@@ -16,13 +33,14 @@ def settings() -> kopf.OperatorSettings:
     made.peering.standalone = True
     made.watching.server_timeout = 290
     made.watching.client_timeout = 320
-    made.queueing.worker_limit = 64
-    made.queueing.idle_timeout = 1.0
-    made.queueing.batch_window = 0.05
+    # Our handlers await nothing: a worker that lingered would only hold back the next object.
+    made.queueing.worker_limit = None
+    made.queueing.idle_timeout = 0.01
+    made.queueing.batch_window = 0.0
     return made
 
 
-def register(registry: kopf.OperatorRegistry, _app: App) -> None:
+def register(registry: kopf.OperatorRegistry) -> None:
     """Our own registry brings no login of its own; Kopf logs in as the rest of the operator does."""
 
     @kopf.on.login(registry=registry)
@@ -37,4 +55,39 @@ def register(registry: kopf.OperatorRegistry, _app: App) -> None:
             token=token or None,
             certificate_path=loaded.cert_file,
             private_key_path=loaded.key_file,
+            expiration=dt.datetime.now(dt.UTC) + _LOGIN_LASTS,
         )
+
+
+async def see(register_all: Callable[[kopf.OperatorRegistry, Call], None]) -> None:
+    """Run Kopf until cancelled; where it ends by itself, run it again after a pause."""
+    loop = asyncio.get_running_loop()
+
+    def call(function: Callable[..., None], *arguments: Any, **keywords: Any) -> None:
+        with contextlib.suppress(RuntimeError):  # our loop has ended: nobody is left to be told
+            loop.call_soon_threadsafe(functools.partial(function, *arguments, **keywords))
+
+    while True:
+        registry, stop, ended = kopf.OperatorRegistry(), threading.Event(), asyncio.Event()
+        register_all(registry, call)
+        threading.Thread(target=_run, args=(registry, stop, functools.partial(call, ended.set)), daemon=True).start()
+        try:
+            await ended.wait()
+        finally:
+            stop.set()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_STOP_SECONDS):
+                    await ended.wait()
+        _LOG.warning("Kopf has stopped seeing; it is started again")
+        await asyncio.sleep(_PAUSE_SECONDS)
+
+
+def _run(registry: kopf.OperatorRegistry, stop: threading.Event, ended: Callable[[], None]) -> None:
+    """Kopf's thread. What Kopf raises goes to `threading.excepthook`."""
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(
+                kopf.operator(registry=registry, settings=settings(), clusterwide=True, standalone=True, stop_flag=stop)
+            )
+    finally:
+        ended()

@@ -4,12 +4,13 @@ from typing import Any
 
 import kopf
 
-from keyferry.app import App
+from keyferry.handlers.lifecycle import Call
+from keyferry.sync.waking import Waking
 
 
-def register(registry: kopf.OperatorRegistry, app: App) -> None:
-    """Core namespaces, of which labels and annotations are kept."""
+def register(registry: kopf.OperatorRegistry, waking: Waking, call: Call) -> None:
+    """Level-based: of what happened only deletion matters; the reconciliation reads what is."""
 
     @kopf.on.event("", "v1", "namespaces", registry=registry)
     async def namespace_seen(event: kopf.RawEvent, body: kopf.Body, **_: Any) -> None:
-        app.namespace_seen(dict(body), deleted=event["type"] == "DELETED")
+        call(waking.namespace, dict(body), deleted=event["type"] == "DELETED")

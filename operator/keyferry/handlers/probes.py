@@ -17,9 +17,8 @@ def routes(app: App) -> web.Application:
         return web.Response(text=trouble or "ok", status=500 if trouble else 200)
 
     async def readyz(_: web.Request) -> web.Response:
-        return web.Response(
-            text="ok" if app.ready else "still learning what there is", status=200 if app.ready else 503
-        )
+        ready = app.learnt.is_set()
+        return web.Response(text="ok" if ready else "still learning what there is", status=200 if ready else 503)
 
     async def metrics(_: web.Request) -> web.Response:
         return web.Response(body=generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})

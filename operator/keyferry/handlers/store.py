@@ -1,17 +1,18 @@
-"""SecretStores and ClusterSecretStores as Kopf sees them."""
+"""SecretStores and ClusterSecretStores as Kopf sees them: both kinds are one to the rest of Keyferry."""
 
 from typing import Any
 
 import kopf
 
-from keyferry.app import App
+from keyferry.handlers.lifecycle import Call
 from keyferry.settings import GROUP, VERSION
+from keyferry.sync.waking import Waking
 
 
-def register(registry: kopf.OperatorRegistry, app: App) -> None:
-    """Both kinds are one to the rest of Keyferry."""
+def register(registry: kopf.OperatorRegistry, waking: Waking, call: Call) -> None:
+    """Level-based: of what happened only deletion matters; the reconciliation reads what is."""
 
     @kopf.on.event(GROUP, VERSION, "secretstores", registry=registry)
     @kopf.on.event(GROUP, VERSION, "clustersecretstores", registry=registry)
     async def store_seen(event: kopf.RawEvent, body: kopf.Body, **_: Any) -> None:
-        app.store_seen(dict(body), deleted=event["type"] == "DELETED")
+        call(waking.store, dict(body), deleted=event["type"] == "DELETED")

@@ -56,8 +56,14 @@ def error_for(code: int, status: Any, what: str) -> SyncError:
     """The exception for an answer of the API server; `what` is the request in words, such as `PATCH secrets a/b`."""
     status = status if isinstance(status, dict) else {}
     details = status.get("details") or {}
-    causes = tuple(f"{cause.get('field', '?')}: {cause.get('reason', '?')}" for cause in details.get("causes") or ())
+    causes = tuple(_told(cause) for cause in details.get("causes") or ())
     words = f"the API server answered {code} {status.get('reason') or ''}".rstrip() + f" to {what}"
     if code == 429 or code >= 500:
         return KubeUnavailable(words)
     return _BY_CODE.get(code, KubeError)("; ".join((words, *causes)), causes=causes)
+
+
+def _told(cause: dict[str, str]) -> str:
+    """A cause in words. Only a conflict's message is safe to repeat: it names the other field manager."""
+    reason = cause.get("reason", "?")
+    return f"{cause.get('field', '?')}: {cause.get('message', '?') if reason == 'FieldManagerConflict' else reason}"

@@ -25,7 +25,8 @@ class SecretWatch:
     kube: Kube
     known: dict[Key, SecretMeta]
     seen: Callable[[Key], None]
-    alive_at: float = field(default=0.0, init=False)  # the loop's time when the watch last worked
+    alive_at: float = field(default=0.0, init=False)  # the loop's time when the watch last did, or tried, something
+    _version: str = field(default="", init=False)
 
     async def list(self) -> str:
         """Bring `known` up to date, tell of every difference, and return the version to watch from."""
@@ -48,36 +49,35 @@ class SecretWatch:
 
     async def run(self, version: str) -> None:
         """Watch for ever, from the version that `list` returned."""
+        self._version = version
         while True:
+            self._beat()
             try:
-                version = await self._follow(version)
-            except (Gone, KubeError, KubeUnavailable) as broken:
-                if not isinstance(broken, Gone):
-                    _LOG.warning("watching Secrets: %s", broken)
-                    await asyncio.sleep(_PAUSE_SECONDS)
-                version = await self._list_again(version)
+                await self._follow()
+            except Gone:
+                await self._list_again()
+            except (KubeError, KubeUnavailable) as broken:  # the watch goes on from where it was
+                _LOG.warning("watching Secrets: %s", broken)
+                await asyncio.sleep(_PAUSE_SECONDS)
 
-    async def _list_again(self, version: str) -> str:
+    async def _list_again(self) -> None:
         try:
-            return await self.list()
+            self._version = await self.list()
         except (KubeError, KubeUnavailable) as broken:
             _LOG.warning("listing Secrets: %s", broken)
             await asyncio.sleep(_PAUSE_SECONDS)
-            return version
 
-    async def _follow(self, version: str) -> str:
-        async for event in self.kube.watch(_SECRETS, version, accept=METADATA, seconds=_WATCH_SECONDS):
+    async def _follow(self) -> None:
+        async for event in self.kube.watch(_SECRETS, self._version, accept=METADATA, seconds=_WATCH_SECONDS):
             metadata = event["object"]["metadata"]
-            version = metadata["resourceVersion"]
             self._beat()
-            if event["type"] == "BOOKMARK":
-                continue
-            key, meta = _key(event["object"]), meta_of(metadata)
-            if event["type"] == "DELETED":
-                self._deleted(key, meta)
-            else:
-                self._learn(key, meta)
-        return version
+            if event["type"] != "BOOKMARK":
+                key, meta = _key(event["object"]), meta_of(metadata)
+                if event["type"] == "DELETED":
+                    self._deleted(key, meta)
+                else:
+                    self._learn(key, meta)
+            self._version = metadata["resourceVersion"]
 
     def _learn(self, key: Key, meta: SecretMeta) -> None:
         # Our own writes are known before the watch tells of them; what it tells late must not look like drift.

@@ -1,5 +1,6 @@
 """Writing target Secrets, by server-side apply. Their values are never read back: answers are metadata only."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -8,8 +9,10 @@ from typing import Any
 from keyferry.errors import TargetNotOwned, TargetRejected
 from keyferry.kube.client import APPLY, METADATA, At, Json, Kube, path
 from keyferry.kube.errors import Conflict, Invalid, NotFound
-from keyferry.settings import ADOPT_ANNOTATION, OWNER_ANNOTATION
+from keyferry.settings import ADOPT_ANNOTATION, FIELD_MANAGER, OWNER_ANNOTATION
 from keyferry.values import Key
+
+_OTHERS = re.compile(rf'conflict with "{FIELD_MANAGER}:([^"]+)"')
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +74,20 @@ async def update(kube: Kube, key: Key, body: Json, manager: str, *, uid: str) ->
     return meta_of(answer["metadata"])
 
 
+async def merge(kube: Kube, key: Key, body: Json, manager: str, *, uid: str) -> SecretMeta:
+    """Like `update`, but what another ExternalSecret wrote is left to it: then TargetNotOwned names it."""
+    body = {**body, "metadata": {**body["metadata"], "uid": uid}}
+    try:
+        _, answer = await _apply(kube, key, body, manager, force=False)
+    except Conflict as conflict:
+        if others := sorted(set(_OTHERS.findall(" ".join(conflict.causes)))):
+            raise TargetNotOwned(
+                f"keys of Secret {key} are written by ExternalSecret {', '.join(others)}: let only one write each"
+            ) from None
+        return await update(kube, key, body, manager, uid=uid)
+    return meta_of(answer["metadata"])
+
+
 async def withdraw(kube: Kube, key: Key, manager: str, *, uid: str) -> None:
     """Take back every field of a Secret that this manager wrote. A Secret that is gone already is fine."""
     body = _nothing(key)
@@ -94,6 +111,8 @@ async def _apply(kube: Kube, key: Key, body: Json, manager: str, *, force: bool)
     try:
         return await kube.exchange("PATCH", _at(key), body=body, content_type=APPLY, accept=METADATA, query=query)
     except Invalid as refused:
+        if any(cause.startswith("metadata.uid:") for cause in refused.causes):
+            raise Conflict(f"Secret {key} is another by now") from None
         raise TargetRejected(_refusal(key, refused)) from None  # the cause could quote what was sent
 
 

@@ -52,6 +52,7 @@ class Watched:
     by_store: Index[StoreKey, Key] = field(default_factory=Index)  # ExternalSecrets of a store
     by_namespace: Index[str, Key] = field(default_factory=Index)  # ExternalSecrets in a namespace
     by_target: Index[Key, Key] = field(default_factory=Index)  # ExternalSecrets that write a Secret
+    by_owner: Index[Key, Key] = field(default_factory=Index)  # Secrets that an ExternalSecret made
     by_credential: Index[Key, StoreKey] = field(default_factory=Index)  # stores that log in with a Secret
 
 
@@ -77,9 +78,7 @@ def asked(body: Json) -> tuple[Any, ...]:
 
 
 def newer(body: Json, known: Json) -> bool:
-    """Whether an object was seen later. Our own writes are known before a watch tells of them."""
-    if body["metadata"]["uid"] != known["metadata"]["uid"]:
-        return True
+    """Whether an object was seen later, it or a namesake. Our own writes are known before a watch tells of them."""
     return int(body["metadata"]["resourceVersion"]) > int(known["metadata"]["resourceVersion"])
 
 

@@ -7,6 +7,8 @@ import re2
 from keyferry.errors import SpecInvalid
 from keyferry.values import Search
 
+_MEMORY = 1024 * 1024  # bytes of states that an expression may keep; far more than 256 characters need
+
 
 def matcher(search: Search) -> Callable[[str, Mapping[str, str]], bool]:
     """A predicate over a key and its tags. Raises SpecInvalid for a regular expression that is none.
@@ -15,6 +17,7 @@ def matcher(search: Search) -> Callable[[str, Mapping[str, str]], bool]:
     """
     options = re2.Options()
     options.log_errors = False
+    options.max_mem = _MEMORY
     try:
         pattern = re2.compile(search.regexp, options)
     except re2.error as wrong:

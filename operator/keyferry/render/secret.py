@@ -16,7 +16,7 @@ from keyferry.values import Fetched, Found, Looked, Lookup
 LARGEST = 1024 * 1024  # bytes of values in one Secret; the API server refuses more
 _FORBIDDEN = re.compile(r"[^-._a-zA-Z0-9]|^\.(?=\.|$)")  # a leading .. and a lone . are file names of their own
 _LONGEST_KEY = 253
-_SHOWN = 80  # characters of a key that an error quotes: a key out of a value can be as long as the value
+_Line = tuple[str, str, bytes]  # what an error calls it, its key, its value
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +35,7 @@ class _Draft:
     looked: Looked
     fetched: Mapping[Found, Fetched]
     data: dict[str, bytes] = field(default_factory=dict, repr=False)
+    called: dict[str, str] = field(default_factory=dict)  # what an error calls a key: its name may be part of a value
     documents: dict[Lookup, Any] = field(default_factory=dict, repr=False)  # parsed once, however many parts are picked
     gone: list[SyncError] = field(default_factory=list)
     failures: list[SyncError] = field(default_factory=list)
@@ -75,17 +76,20 @@ def rendered(spec: ExternalSecretSpec, looked: Looked, fetched: Mapping[Found, F
     draft = _Draft(looked, fetched)
     for source in spec.data_from:
         try:
-            draft.data |= _converted(_many(draft, source), source.conversion_strategy)
+            for called, name, value in _converted(_many(draft, source), source.conversion_strategy):
+                draft.data[name], draft.called[name] = value, called
         except SyncError as failure:
             draft.failed(failure)
     for item in spec.data:
+        name = item.secret_key
+        called = draft.called[name] = f"secretKey {name!r}"
         try:
-            draft.data[_allowed(item.secret_key, "choose another secretKey")] = _one(draft, item.remote_ref)
+            draft.data[_allowed(name, called, "choose another")] = _one(draft, item.remote_ref)
         except SecretMissing as missing:
             if item.default is not None:
-                draft.data[item.secret_key] = item.default.encode()
+                draft.data[name] = item.default.encode()
             elif item.optional:
-                draft.data.pop(item.secret_key, None)
+                draft.data.pop(name, None)
             else:
                 draft.failed(missing)
         except SyncError as failure:
@@ -110,49 +114,49 @@ def _part(draft: _Draft, ref: RemoteRef, where: str) -> tuple[Any, str]:
     return picked(document, ref.property, where), f"{where}, property {ref.property!r},"
 
 
-def _many(draft: _Draft, source: DataFrom) -> dict[str, bytes]:
+def _many(draft: _Draft, source: DataFrom) -> list[_Line]:
+    """What a source gives: how errors call it, its key, its value. Raises SyncError."""
     if extract := source.extract:
         part, where = _part(draft, extract, f"key {extract.key!r}")
-        data = {}
-        for key, each in members(part, where).items():
-            called = f"{where} member {_shown(key)}"
-            data[key] = decoded(as_bytes(each, called), extract.decoding, called)
-        return data
+        lines = []
+        for number, (key, each) in enumerate(members(part, where).items(), 1):
+            called = f"member {number} of {where.rstrip(',')}"  # its name is a part of the value
+            lines.append((called, key, decoded(as_bytes(each, called), extract.decoding, called)))
+        return lines
     if not source.find:
-        return {}
+        return []
     answer = draft.looked[source.find.request]
     if isinstance(answer, SyncError):
         raise answer
     if not answer:
         raise SecretMissing("find matches no secret that the store shows this namespace")
-    return {each.key: decoded(draft.value(each), source.find.decoding, f"key {each.key!r}") for each in answer}
+    return [
+        (called, each.key, decoded(draft.value(each), source.find.decoding, called))
+        for each in answer
+        if (called := f"key {each.key!r}")
+    ]
 
 
-def _converted(data: Mapping[str, bytes], strategy: Conversion) -> dict[str, bytes]:
-    """The same data under keys that a Secret can have. Raises SecretKeyInvalid."""
-    named: dict[str, str] = {}
-    for key in data:
+def _converted(lines: list[_Line], strategy: Conversion) -> list[_Line]:
+    """The same under keys that a Secret can have. Raises SecretKeyInvalid."""
+    named: dict[str, _Line] = {}
+    for called, key, value in lines:
         name = _FORBIDDEN.sub("_", key) if strategy is Conversion.UNDERSCORE else key
-        _allowed(name, "set conversionStrategy: Underscore, or take it with data and a secretKey")
-        if (other := named.setdefault(name, key)) != key:
-            raise SecretKeyInvalid(
-                f"{_shown(other)} and {_shown(key)} would both become {name!r}: take one of them with data"
-            )
-    return {name: data[key] for name, key in named.items()}
+        _allowed(name, called, "set conversionStrategy: Underscore, or take it with data and a secretKey")
+        if other := named.get(name):
+            raise SecretKeyInvalid(f"{other[0]} and {called} would become one key: take one of them with data")
+        named[name] = (called, name, value)
+    return list(named.values())
 
 
-def _allowed(name: str, remedy: str) -> str:
+def _allowed(name: str, called: str, remedy: str) -> str:
     """The name itself. Raises SecretKeyInvalid where the API server would not take it."""
     if not name or _FORBIDDEN.search(name) or len(name) > _LONGEST_KEY:
         raise SecretKeyInvalid(
-            f"{_shown(name)} cannot be a key of a Secret (letters, digits, - . and _ only, no .. in front, "
+            f"{called} cannot be a key of a Secret (letters, digits, - . and _ only, no .. in front, "
             f"{_LONGEST_KEY} characters at most): {remedy}"
         )
     return name
-
-
-def _shown(key: str) -> str:
-    return repr(key) if len(key) <= _SHOWN else f"{key[:_SHOWN]!r}…"
 
 
 def _limited(draft: _Draft) -> None:
@@ -162,7 +166,7 @@ def _limited(draft: _Draft) -> None:
         draft.failures.append(
             SecretTooLarge(
                 f"the Secret would hold {size} bytes, and Kubernetes allows {LARGEST}: split it over several "
-                f"ExternalSecrets (the largest key is {largest!r} with {len(draft.data[largest])} bytes)"
+                f"ExternalSecrets (the largest is {draft.called[largest]} with {len(draft.data[largest])} bytes)"
             )
         )
 

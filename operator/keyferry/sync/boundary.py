@@ -14,15 +14,15 @@ _LOG = logging.getLogger(__name__)
 LONGEST_SECONDS = 600.0  # everything inside has its own limits; this is for what nobody thought of
 
 
-async def guarded(work: Awaitable[T], what: object) -> T | SyncError:
+async def guarded(work: Awaitable[T], what: object, *, within: float = LONGEST_SECONDS) -> T | SyncError:
     """The result of a reconciliation, or the error that it failed with. A bug is logged where it happened."""
     try:
-        async with asyncio.timeout(LONGEST_SECONDS):
+        async with asyncio.timeout(within):
             return await work
     except SyncError as expected:
         return expected
     except TimeoutError:
-        return BackendUnavailable(f"{what} took longer than {LONGEST_SECONDS:g} s")
+        return BackendUnavailable(f"{what} took longer than {within:g} s")
     except Exception as bug:  # noqa: BLE001 - the boundary
         # Frames only: an exception's text may quote what it choked on, and that could be a value.
         frames = "".join(traceback.format_tb(bug.__traceback__))

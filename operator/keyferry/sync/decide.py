@@ -6,26 +6,25 @@ from keyferry.render.secret import Rendered
 from keyferry.sync.outcome import Deed, Outcome
 
 
-def decide(spec: ExternalSecretSpec, rendered: Rendered, sources: tuple[Source, ...], *, missed: str) -> Outcome:
-    """What to do with the Secret. `missed`: what was said to be missing at the last look, in words."""
+def decide(spec: ExternalSecretSpec, rendered: Rendered, sources: tuple[Source, ...]) -> Outcome:
+    """What to do with the Secret, if another look finds the same missing (`doubt` sees to that)."""
     if rendered.failures:
         return Outcome(error=_summed(rendered.failures + rendered.gone))
     if rendered.gone:
-        return _without(spec, rendered, missed)
+        return _without(spec, rendered)
     if spec.target.creation_policy is CreationPolicy.NONE:
         return Outcome(sources=sources)
     return Outcome(Deed.WRITE, rendered.data, sources=sources)
 
 
-def _without(spec: ExternalSecretSpec, rendered: Rendered, missed: str) -> Outcome:
-    """What the deletionPolicy says. Deleting waits until a second look has found the same."""
+def _without(spec: ExternalSecretSpec, rendered: Rendered) -> Outcome:
+    """What the deletionPolicy says."""
     error = _summed(rendered.gone)
-    confirmed = bool(missed) and missed.startswith(str(error))
     written = spec.target.creation_policy is not CreationPolicy.NONE
     match spec.target.deletion_policy:
-        case DeletionPolicy.DELETE if written and confirmed and not rendered.data:
+        case DeletionPolicy.DELETE if written and not rendered.data:
             return Outcome(Deed.DELETE, error=_noted(error, "the Secret was deleted, as deletionPolicy: Delete says"))
-        case DeletionPolicy.MERGE if written and confirmed:
+        case DeletionPolicy.MERGE if written:
             told = _noted(error, "its keys were dropped from the Secret, as deletionPolicy: Merge says")
             return Outcome(Deed.WRITE, rendered.data, error=told)
         case _:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from keyferry import metrics
 from keyferry.api.external_secret import DeletionPolicy, ExternalSecretSpec, RefreshPolicy
-from keyferry.errors import Retry, SecretMissing, StoreNotReady, SyncError
+from keyferry.errors import BackendUnavailable, Retry, SecretMissing, StoreNotReady, SyncError
 from keyferry.kube.client import Json, Kube
 from keyferry.kube.watched import Watched
 from keyferry.plan.sources import sources
@@ -16,6 +16,7 @@ from keyferry.render.secret import rendered
 from keyferry.schedule import backoff
 from keyferry.sync.boundary import guarded
 from keyferry.sync.decide import decide
+from keyferry.sync.doubt import Doubt
 from keyferry.sync.outcome import Outcome
 from keyferry.sync.report import report
 from keyferry.sync.situation import Situation, parsed, situation, store_key, usable_store
@@ -38,6 +39,7 @@ class ExternalSecrets:
     watched: Watched
     stores: Mapping[StoreKey, Store]
     targets: Targets
+    doubt: Doubt = field(default_factory=Doubt)
     _failures: dict[Key, int] = field(default_factory=dict)
     _beats: dict[Key, float] = field(default_factory=dict)  # the beat that each waits for
     _looked_at: dict[Key, float] = field(default_factory=dict)  # when each last asked its store
@@ -51,6 +53,7 @@ class ExternalSecrets:
             for memory in (self._failures, self._beats, self._looked_at):
                 memory.pop(key, None)
             self.targets.forget(key)
+            self.doubt.forget(key)
             return None
         metrics.LAG_SECONDS.labels("ExternalSecret").observe(max(0.0, started - due))
         error = await guarded(self._reconcile(key, body, due), key)
@@ -83,13 +86,15 @@ class ExternalSecrets:
         if now.settled and not now.forced(self._looked_at.get(key, -math.inf)):
             return now, Outcome()
         if store.health:
-            return now, Outcome(error=store.health.worded(f"{store.key}: {store.health}"))
+            return now, Outcome(error=store.trouble(store.health))
         return now, await self._asked(now, due)
 
     async def _asked(self, now: Situation, due: float) -> Outcome:
         """Versions first; values only where something differs from what the Secret was made of."""
         moment = asyncio.get_running_loop().time()
         forced = now.forced(self._looked_at.get(now.key, -math.inf))
+        if not forced and self._nothing_new(now, due):
+            return Outcome()
         looked = await now.fetcher.look(
             now.spec.requests,
             now.hierarchy,
@@ -99,19 +104,27 @@ class ExternalSecrets:
         if not forced and now.as_asked and now.undisturbed and now.made_of(sources(looked)) and _told(looked):
             return Outcome()
         if failure := _failure(now.spec, looked):
-            return Outcome(error=failure)
+            of_store = isinstance(failure, BackendUnavailable)  # in the words that the store's own check will find
+            return Outcome(error=now.store.trouble(failure) if of_store else failure)
         found = [each for answer in looked.values() if not isinstance(answer, SyncError) for each in answer]
         fetched = await now.fetcher.values(found, fresh=forced)
         made = rendered(now.spec, looked, fetched)
-        outcome = decide(now.spec, made, sources(_as_read(looked, fetched)), missed=now.missed)
+        decided = decide(now.spec, made, sources(_as_read(looked, fetched)))
+        outcome = self.doubt.checked(now, looked, decided, moment)
+        if outcome is None:
+            raise StoreNotReady("something is not there any more: looking once more before it is believed")
         if outcome.error is None:
             self._looked_at[now.key] = moment
         return outcome
 
+    def _nothing_new(self, now: Situation, due: float) -> bool:
+        """Whether it was merely woken, by its own writes perhaps, while all is as it was left and its beat will come."""
+        waiting = self._beats.get(now.key, -math.inf) > due
+        return waiting and now.synced and now.as_asked and now.undisturbed
+
     def _slack(self, now: Situation, due: float) -> float:
         """How old a look at the catalogue may be. Where nothing ever looks again, it must be new."""
-        interval = _rhythm(now.spec)
-        return 0.0 if self._beats.get(now.key) == due else min(_SLACK_SECONDS, interval)
+        return 0.0 if self._beats.get(now.key) == due else min(_SLACK_SECONDS, _rhythm(now.spec))
 
     def _following(self, key: Key, body: Json, error: SyncError | None) -> float | None:
         """When to look again."""

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from keyferry.api.conditions import Condition, conditions_after, ready, since
+from keyferry.api.conditions import Condition, conditions_after, readable, ready, since
 from keyferry.api.external_secret import CreationPolicy, ExternalSecretStatus, TargetStatus
 from keyferry.kube import status
 from keyferry.kube.client import Json, Kube
@@ -16,14 +16,14 @@ from keyferry.values import Key
 
 async def report(kube: Kube, watched: Watched, key: Key, body: Json, now: Situation | None, outcome: Outcome) -> None:
     """Write the status if anything in it changed, and an event when Ready changed."""
-    old = ExternalSecretStatus.model_validate(body.get("status") or {})
+    old = readable(ExternalSecretStatus, body)
     new = status_after(body, old, now, outcome)
     if new == old:
         return
     told = new.model_dump(mode="json", by_alias=True, exclude_none=True)
     written = await status.write(kube, "externalsecrets", key, told, body)
     if written is None:
-        return  # deleted meanwhile; its event comes
+        return  # deleted, or edited meanwhile: its event comes, or the next look at everything tells
     noted(watched.external_secrets, key, written)
     await announce(kube, "ExternalSecret", written, ready(old.conditions), ready(new.conditions))
 

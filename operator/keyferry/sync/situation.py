@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from pydantic import ValidationError
 
-from keyferry.api.conditions import ready
+from keyferry.api.conditions import readable, ready
 from keyferry.api.external_secret import (
     CreationPolicy,
     ExternalSecretSpec,
@@ -16,7 +16,7 @@ from keyferry.api.external_secret import (
 )
 from keyferry.api.model import problems
 from keyferry.api.store import ClusterSecretStoreSpec
-from keyferry.errors import NamespaceDenied, SecretMissing, SpecInvalid, StoreNotFound
+from keyferry.errors import NamespaceDenied, SpecInvalid, StoreNotFound
 from keyferry.fetch.fetcher import Fetcher
 from keyferry.kube.client import Json
 from keyferry.kube.secrets import SecretMeta
@@ -71,14 +71,6 @@ class Situation:
         """Whether the last word was that all is well."""
         condition = ready(self.status.conditions)
         return condition is not None and condition.reason == SYNCED
-
-    @property
-    def missed(self) -> str:
-        """What the last word on this spec said was missing at the backend; "" when it said something else."""
-        condition = ready(self.status.conditions)
-        if condition is None or condition.reason != SecretMissing.reason:
-            return ""
-        return condition.message if condition.observed_generation == self.generation else ""
 
     def forced(self, looked_at: float) -> bool:
         """Whether somebody asked for a refresh since the store was last asked, at that time of the loop."""
@@ -160,7 +152,7 @@ def usable_store(
                 f"{wanted} does not serve namespace {key.namespace}: whoever runs it can add that to its namespaces"
             )
     if store.fetcher is None and store.health:
-        raise store.health.worded(f"{wanted}: {store.health}")
+        raise store.trouble(store.health)
     return store
 
 
@@ -174,7 +166,7 @@ def situation(key: Key, body: Json, spec: ExternalSecretSpec, store: Store, watc
         key=key,
         body=body,
         spec=spec,
-        status=ExternalSecretStatus.model_validate(body.get("status") or {}),
+        status=readable(ExternalSecretStatus, body),
         store=store,
         fetcher=store.fetcher,
         hierarchy=called,

@@ -13,7 +13,7 @@ from keyferry.api.model import problems
 from keyferry.api.store import ClusterSecretStoreSpec, SecretStoreSpec
 from keyferry.backends import registry
 from keyferry.backends.base import Context
-from keyferry.errors import AuthFailed, CredentialsMissing, Retry, SpecInvalid, SyncError
+from keyferry.errors import AuthFailed, BackendUnavailable, CredentialsMissing, Retry, SpecInvalid, SyncError
 from keyferry.fetch.batch import Cache
 from keyferry.fetch.budget import Budget
 from keyferry.fetch.fetcher import Fetcher
@@ -37,6 +37,7 @@ _BACKOFF_SECONDS = 1.0
 _BACKOFF_CAP_SECONDS = 4.0  # ExternalSecrets recover within seconds of their store's recovery
 _REFUSED_CAP_SECONDS = 15.0  # a login that is refused is not hammered: accounts get locked
 _STALLED_SECONDS = 60.0
+_CLOSE_SECONDS = 10.0
 
 
 @dataclass(slots=True)
@@ -60,6 +61,12 @@ class Store:
         """Whether its backend may be asked."""
         return self.fetcher is not None and self.checked_at is not None and self.health is None and not self.suspended
 
+    def trouble(self, error: SyncError) -> SyncError:
+        """What those who use the store are told. A shared store's login is not their business: its status names it."""
+        if self.key.namespace or isinstance(error, BackendUnavailable):
+            return error.worded(f"{self.key}: {error}")
+        return error.worded(f"{self.key} cannot be used ({error.reason}); its status says why")
+
     @property
     def suspended(self) -> bool:
         """Whether its spec says to leave the backend alone."""
@@ -81,9 +88,10 @@ class Stores:
         """Bring a store up to date; returns the loop's time when to look again."""
         body = self.watched.stores.get(key)
         if body is None:
-            await self._close(key)
             self.watched.by_credential.put(key, ())
             self.tell(key)
+            await self._close(key)
+            metrics.forget_store(str(key))
             return None
         result = await guarded(self._reconcile(key, body), key)
         now = asyncio.get_running_loop().time()
@@ -212,6 +220,7 @@ class Stores:
             readable=fetcher.readable if fetcher else None,
             sweep=fetcher.last_sweep if fetcher else None,
             offered=fetcher.offered if fetcher else None,
+            held=fetcher.guard.held if fetcher else None,
         )
 
     def _pause(self, store: Store) -> float:
@@ -224,7 +233,7 @@ class Stores:
 
     async def _close(self, key: StoreKey) -> None:
         if (store := self.running.pop(key, None)) and store.fetcher:
-            await store.fetcher.aclose()
+            await guarded(store.fetcher.aclose(), f"closing {key}", within=_CLOSE_SECONDS)
 
 
 def _identity(body: Json) -> tuple[str, int]:

@@ -5,7 +5,7 @@ import logging
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from keyferry.api.conditions import Condition, conditions_after, ready, since
+from keyferry.api.conditions import Condition, conditions_after, readable, ready, since
 from keyferry.api.store import Granted, StoreAccess, StoreStatus
 from keyferry.backends.base import Access
 from keyferry.errors import AuthFailed, CredentialsMissing, KubeUnavailable, SyncError
@@ -32,11 +32,12 @@ class Findings:
     readable: bool | None
     sweep: Snapshot | None
     offered: int | None
+    held: SyncError | None
 
 
 async def publish(kube: Kube, watched: Watched, key: StoreKey, body: Json, findings: Findings) -> None:
     """Write the store's status if anything in it changed, and an event when Ready changed to or from True."""
-    old = StoreStatus.model_validate(body.get("status") or {})
+    old = readable(StoreStatus, body)
     new = _status(body, old, findings, datetime.now(UTC))
     if new == old:
         return
@@ -44,7 +45,7 @@ async def publish(kube: Kube, watched: Watched, key: StoreKey, body: Json, findi
     told = new.model_dump(mode="json", by_alias=True, exclude_none=True)
     written = await status.write(kube, resource, Key(key.namespace, key.name), told, body)
     if written is None:
-        return  # deleted meanwhile; its event comes
+        return  # deleted, or edited meanwhile: its event comes, or the next look at everything tells
     noted(watched.stores, key, written)
     await announce(kube, key.kind, written, ready(old.conditions), ready(new.conditions))
 
@@ -87,6 +88,8 @@ def _conditions(findings: Findings, old: StoreStatus, generation: int) -> tuple[
                 type="Ready", status=status_, reason="Suspended", message=message, observed_generation=generation
             ),
         )
+    if findings.error is None and findings.held:
+        return conditions_after(None, generation=generation, good=findings.held.reason, note=str(findings.held))
     return conditions_after(findings.error, generation=generation, good="Ready")
 
 

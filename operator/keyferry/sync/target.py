@@ -62,6 +62,7 @@ class Targets:
         known = self.watched.secrets.get(at)
         if known is None or known.uid != written.uid or written.newer_than(known):
             self.watched.secrets[at] = written
+            self.watched.by_owner.put(at, [Key(at.namespace, written.owner)] if written.owner else [])
         return written
 
     async def _applied_to(self, now: Situation, made: Json, target: SecretMeta | None) -> SecretMeta:
@@ -73,8 +74,9 @@ class Targets:
             return await secrets.create(self.kube, at, made, now.manager)
         if not merged and target.owner != now.key.name and (target.owner or not target.adopt):
             raise secrets.stranger(at, target)
+        bring = secrets.merge if merged else secrets.update
         try:
-            return await secrets.update(self.kube, at, made, now.manager, uid=target.uid)
+            return await bring(self.kube, at, made, now.manager, uid=target.uid)
         except Conflict as changed:
             raise KubeUnavailable(f"Secret {at} was replaced meanwhile; trying again") from changed
 
@@ -86,16 +88,12 @@ class Targets:
             await secrets.withdraw(self.kube, now.target_key, now.manager, uid=target.uid)
 
     async def _leave_former(self, now: Situation) -> None:
-        """After a change of target.name, take away what was left under the former one."""
-        former = now.status.target
-        if former is None or former.name == now.target_key.name:
-            return
-        at = Key(now.key.namespace, former.name)
-        left = self.watched.secrets.get(at)
-        policy = now.spec.target.creation_policy
-        if left is None or policy in (CreationPolicy.ORPHAN, CreationPolicy.NONE):
-            return
-        if left.owner == now.key.name:
-            await secrets.delete(self.kube, at, uid=left.uid)
-        elif policy is CreationPolicy.MERGE:
-            await secrets.withdraw(self.kube, at, now.manager, uid=left.uid)
+        """After a change of target.name, take away what was left under former ones, by this process or an earlier."""
+        policy, at = now.spec.target.creation_policy, now.target_key
+        if policy in (CreationPolicy.OWNER, CreationPolicy.MERGE):
+            for former in self.watched.by_owner.of(now.key) - {at}:
+                await secrets.delete(self.kube, former, uid=self.watched.secrets[former].uid)
+        named = now.status.target.name if now.status.target else at.name
+        merged = self.watched.secrets.get(Key(at.namespace, named))
+        if policy is CreationPolicy.MERGE and named != at.name and merged:
+            await secrets.withdraw(self.kube, Key(at.namespace, named), now.manager, uid=merged.uid)

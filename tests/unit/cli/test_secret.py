@@ -10,6 +10,7 @@ import typer
 import yaml
 
 from keyferry.cli.values import Source, read
+from keyferry.errors import SpecInvalid
 from tests.unit.cli.conftest import KEY, SHARED, Cli
 
 CANARY = b"canary-5f2a"
@@ -93,6 +94,10 @@ def test_a_value_on_the_command_line_is_refused_with_the_reason(cli: Cli, argume
     said = refused(cli, "put db", *arguments, code=2)
     assert "is seen by everybody who can list processes, and stays in the shell's history" in said
     assert not (cli.data_dir / "sql").exists()
+
+
+def test_an_option_that_does_not_exist_is_refused(cli: Cli):
+    assert "No such option: --password" in refused(cli, "put db --password=canary-5f2a", code=2)
 
 
 def test_more_than_a_secret_holds_is_refused(cli: Cli):
@@ -235,12 +240,12 @@ def listed(cli: Cli) -> None:
 
 def test_a_list_shows_what_the_namespace_sees_and_the_nearest_of_it(cli: Cli):
     listed(cli)
-    version = cli.entries()["n1"].versions[""]
+    at = {name: entry.versions[""] for name, entry in cli.entries().items()}
     lines = cli.done("list", store="--cluster-store shared -n payments").splitlines()
     assert [line.split() for line in lines] == [
         ["KEY", "NAME", "VERSION", "TAGS"],
-        ["inherited", "n2", version, "key=inherited,", "namespace=acme,", "prefix=p"],
-        ["own", "n1", version, "key=own,", "namespace=acme.payments,", "prefix=p,", "tier=web"],
+        ["inherited", "n2", at["n2"], "key=inherited,", "namespace=acme,", "prefix=p"],
+        ["own", "n1", at["n1"], "key=own,", "namespace=acme.payments,", "prefix=p,", "tier=web"],
     ]
 
 
@@ -379,6 +384,14 @@ def test_a_backend_that_cannot_be_written_to_says_so(cli: Cli):
             == "SpecInvalid: SecretStore payments/team: Keyferry can only read from sql; write there with its own means"
         )
     assert "sql cannot list its secrets" in refused(cli, "list")
+
+
+def test_a_failure_of_many_lines_is_told_in_one(cli: Cli):
+    def create(*_: object) -> Any:
+        raise SpecInvalid("what is wrong:\n  this\n  and that")
+
+    cli.create = create
+    assert cli.run("list").stderr == "SpecInvalid: what is wrong: this and that\n"
 
 
 class ReadOnly:

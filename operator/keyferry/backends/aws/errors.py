@@ -72,7 +72,8 @@ def told(failure: Failure, about: About) -> SyncError:
     """The error for the user's status: which resource, which permission, which address, and what to do."""
     own = _STS if about.service == "sts" else _SECRETS_MANAGER
     found = (table[code] for code in failure.codes for table in (own, _KEYS_REFUSED, _OF_SDK) if code in table)
-    return next(found, _by_status(failure.status))(failure, about)
+    otherwise = _misconfigured if about.service == "credentials" else _by_status(failure.status)
+    return next(found, otherwise)(failure, about)
 
 
 def bare(error: SyncError) -> SyncError:
@@ -98,7 +99,7 @@ def _refused_as(why: str) -> Tell:
 
 
 def _denied(failure: Failure, about: About) -> SyncError:
-    if "KMS" in failure.message:
+    if failure.message.startswith("Access to KMS"):
         return CallDenied(
             f"{about.login} is not allowed kms:Decrypt on the KMS key of {about.resource}: allow it in an IAM policy, "
             "and in the key's own"
@@ -182,6 +183,10 @@ def _login_fails(how: str) -> Tell:
         return AuthFailed(f"{about.login}: {how}")
 
     return tell
+
+
+def _misconfigured(_: Failure, about: About) -> SyncError:
+    return AuthFailed(f"{about.login}: AWS's SDK finds its configuration in the operator's pod broken")
 
 
 def _role_denied(failure: Failure, about: About) -> SyncError:
@@ -269,9 +274,7 @@ _SECRETS_MANAGER: Mapping[str, Tell] = {
     **_same(_denied, "AccessDenied", "AccessDeniedException", "UnauthorizedOperation"),
     **_same(_missing, "ResourceNotFoundException", "ResourceNotFound"),
     **_same(_request_refused, "InvalidRequestException"),
-    **_same(
-        _no_such_id, "ValidationException", "InvalidParameterException", "ParamValidationError"
-    ),
+    **_same(_no_such_id, "ValidationException", "InvalidParameterException", "ParamValidationError"),
     **_same(_undecipherable, "DecryptionFailure", "DecryptionFailureException"),
     **_same(_page_lost, "InvalidNextTokenException"),
 }
@@ -319,12 +322,5 @@ _OF_SDK: Mapping[str, Tell] = {
         "SSOError",
         "LoginError",
         "OSError",
-    ),
-    **_same(
-        _login_fails("the operator's own AWS configuration is broken"),
-        "ProfileNotFound",
-        "ConfigParseError",
-        "ConfigNotFound",
-        "InvalidConfigError",
     ),
 }

@@ -16,7 +16,6 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
-from botocore import UNSIGNED
 from botocore.config import Config
 from botocore.credentials import ContainerProvider, Credentials, ReadOnlyCredentials, RefreshableCredentials
 from botocore.exceptions import BotoCoreError, ClientError
@@ -35,6 +34,7 @@ if TYPE_CHECKING:
 
 POD_IDENTITY = ("AWS_CONTAINER_CREDENTIALS_FULL_URI", "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE")
 _PATIENCE = 0.9  # of the store's timeout: so that the SDK's error, which names the address, comes before the budget's
+_CONFIGURATION = About("credentials", "Configure", "the operator's own environment")
 _LOUD = ("boto3", "botocore", "urllib3")  # they log whole requests and answers at debug level
 _NO_FILES = {
     "profile": (None, None, None, None),
@@ -68,7 +68,7 @@ def _failure(error: Exception, about: About) -> Failure:
         return Failure(tuple(cls.__name__ for cls in type(error).__mro__))
     if isinstance(error, OSError):
         return Failure(("OSError",))
-    return Failure(("InvalidConfigError" if about.service == "credentials" else "ResponseParserError",))
+    return Failure(() if about.service == "credentials" else ("ResponseParserError",))
 
 
 def _seconds(retry_after: str | None) -> float | None:
@@ -164,9 +164,9 @@ class Clients:
             retries={"total_max_attempts": 1, "mode": "standard"},  # the scheduler retries, and only it
             max_pool_connections=self.concurrency,
             user_agent_extra="keyferry",
-            **({} if credentials else {"signature_version": UNSIGNED}),
         )
-        return session.create_client(service, region_name=self.place.region, endpoint_url=endpoint, config=config)
+        with mapped(_CONFIGURATION):
+            return session.create_client(service, region_name=self.place.region, endpoint_url=endpoint, config=config)
 
 
 def host(client: "SecretsManagerClient | STSClient") -> str:
@@ -200,4 +200,5 @@ def ambient() -> Credentials | None:
 
 def ambient_region() -> str | None:
     """The region of the operator's own environment."""
-    return _session(files=True).get_config_variable("region") or os.environ.get("AWS_REGION")
+    with mapped(_CONFIGURATION):
+        return _session(files=True).get_config_variable("region") or os.environ.get("AWS_REGION")

@@ -30,7 +30,7 @@ def test_a_tag_with_any_value_filters_by_key():
 
 
 def test_of_several_tags_one_with_a_value_filters():
-    assert asked(Scope(tags={"namespace": "", "prefix": "acme", "key": ""})) == {
+    assert asked(Scope(tags={"a": "", "prefix": "acme", "z": ""})) == {
         "tag-key": "prefix",
         "tag-value": "acme",
     }

@@ -99,6 +99,12 @@ def test_a_denied_key_of_kms_is_told_by_its_action():
     assert text.startswith(f"the key is not allowed kms:Decrypt on the KMS key of {ARN}: ")
 
 
+def test_a_secret_with_kms_in_its_name_is_not_taken_for_a_key():
+    arn = ARN.replace("acme/db", "acme/KMS")
+    text = str(of("AccessDeniedException", DENIED.replace(ARN, arn)))
+    assert text.startswith(f"the key is not allowed secretsmanager:GetSecretValue on {arn}: ")
+
+
 def test_a_denied_listing_names_the_action_on_everything():
     assert "secretsmanager:ListSecrets on *" in str(of("AccessDeniedException", about=LISTING))
 

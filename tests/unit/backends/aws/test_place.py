@@ -42,6 +42,19 @@ def test_an_endpoint_lets_an_unknown_region_pass():
     assert place(region="mars-north-1", endpoint="https://sm.example").region == "mars-north-1"
 
 
+@pytest.mark.parametrize(
+    "url",
+    ["https://sm.example", "http://127.0.0.1:4566/", "https://[::1]:8443", "https://vpce-1.eu.vpce.amazonaws.com"],
+)
+def test_an_address_is_taken_as_it_stands(url: str):
+    assert place(region="eu-west-1", endpoint=url).endpoint == url
+
+
+@pytest.mark.parametrize("url", ["https://a..b", "https://-a", "https://[::1", "https://host:port", "https://h:99999"])
+def test_what_is_no_address_is_told_by_its_field(url: str):
+    assert said(region="eu-west-1", endpoint=url).startswith(f"spec.provider.aws.endpoint: {url} is no address")
+
+
 @pytest.mark.parametrize(("name", "field"), [("endpoint", "endpoint"), ("sts_endpoint", "stsEndpoint")])
 def test_an_address_that_is_not_allowed_is_told_with_the_flag(name: str, field: str):
     text = said(allowed=False, region="eu-west-1", **{name: "https://evil.example"})

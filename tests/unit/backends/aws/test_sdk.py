@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from keyferry.api.providers import Aws
+from keyferry.backends import aws
 from keyferry.backends.aws import create, sdk
 from keyferry.backends.aws.place import Place
 from keyferry.errors import SpecInvalid
@@ -16,10 +17,11 @@ HEAVY = ("boto3", "botocore")
 @pytest.fixture
 def without_sdk(monkeypatch: pytest.MonkeyPatch) -> None:
     """A Python that AWS's SDK is not installed in."""
-    for name in ("sdk", "auth", "connection"):
+    for name in ("sdk", "auth", "ambient", "sts", "connection"):
         monkeypatch.delitem(sys.modules, f"keyferry.backends.aws.{name}", raising=False)
-        monkeypatch.delattr(f"keyferry.backends.aws.{name}", raising=False)
-    monkeypatch.setitem(sys.modules, "botocore", None)
+        monkeypatch.delattr(aws, name, raising=False)
+    for name in [name for name in sys.modules if name.partition(".")[0] == "botocore"]:
+        monkeypatch.setitem(sys.modules, name, None)
 
 
 def test_importing_the_backend_imports_no_sdk():

@@ -75,6 +75,12 @@ async def test_the_current_version_can_be_asked_for_by_its_number(backend: SqlBa
     assert await one(backend, "db", version) == Value(b"v", version)
 
 
+async def test_the_catalogue_knows_the_current_version_by_its_number(backend: SqlBackend):
+    version = await backend.put("db", b"v", {})
+    (entry,) = [entry async for entry in backend.entries(Scope())]
+    assert dict(entry.versions) == {"": version, version: version}
+
+
 async def test_an_older_version_is_missing_and_says_why(backend: SqlBackend):
     older, current = await backend.put("db", b"old", {}), await backend.put("db", b"new", {})
     got = await one(backend, "db", older)
@@ -201,7 +207,7 @@ async def test_an_older_content_of_the_same_row_is_refused(backend: SqlBackend, 
     assert type(await one(backend, "db")) is ValueInvalid
 
 
-@pytest.mark.parametrize("row", ["tags = '{'", "version = 'one'"])
+@pytest.mark.parametrize("row", ["tags = '{'", """tags = '{"namespace": 1}'""", "version = 'one'"])
 async def test_a_catalogue_with_a_row_that_says_nothing_is_not_to_be_trusted(
     backend: SqlBackend, database: SqliteSubject, row: str
 ):

@@ -56,6 +56,19 @@ def test_an_edited_row_does_not_open(edited: Identity):
     assert CIPHER.open(edited, CIPHER.seal(ROW, b"v")) is None
 
 
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (Identity("db1", 2, {}), Identity("db", 12, {})),
+        (Identity("a", 1, {"b": "", "c": ""}), Identity("a", 1, {'b", ""], ["c': ""})),
+        (Identity("a", 1, {"b": "c"}), Identity('a", 1, [["b", "c"]]', 1, {})),
+    ],
+    ids=["name and version", "two tags and one", "name and tags"],
+)
+def test_rows_that_look_alike_when_written_down_are_two(one: Identity, other: Identity):
+    assert CIPHER.open(other, CIPHER.seal(one, b"v")) is None
+
+
 def test_the_order_of_tags_says_nothing():
     other = replace(ROW, tags={"key": "db", "namespace": "payments"})
     assert CIPHER.open(other, CIPHER.seal(ROW, b"v")) == b"v"

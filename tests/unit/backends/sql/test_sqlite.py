@@ -126,6 +126,7 @@ async def test_a_damaged_page_is_an_answer(backend: SqlBackend, database: Sqlite
     got = (await backend.fetch([DB]))[DB]
     assert type(got) is BackendUnavailable
     assert "is damaged; restore a backup of the file (SQLITE_CORRUPT)" in str(got)
+    assert (got.__traceback__, got.__cause__, got.__context__) == (None, None, None)  # it outlives the question
 
 
 async def test_a_file_put_in_place_of_the_open_one_is_seen(backend: SqlBackend, database: SqliteSubject):
@@ -213,7 +214,9 @@ async def test_a_call_that_is_cancelled_leaves_no_thread(backend: SqlBackend):
     assert await backend.put("db", b"v", {})
 
 
-async def test_a_connection_closed_within_a_transaction_gives_its_lock_back(backend: SqlBackend, database: SqliteSubject):
+async def test_a_connection_closed_within_a_transaction_gives_its_lock_back(
+    backend: SqlBackend, database: SqliteSubject
+):
     await backend.check()
     assert backend._database
     connection = backend._database._open()

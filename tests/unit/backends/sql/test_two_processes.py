@@ -45,7 +45,7 @@ def whole(value: object, entry: Entry) -> bool:
 
 async def test_a_reader_sees_only_whole_rows_and_never_an_older_one(database: SqliteSubject):
     backend, versions, last = database.backend(), [0], ""
-    async with writer(database, puts=40) as process:
+    async with writer(database, puts=15) as process:
         while words := await line(process):
             (entry,) = [entry async for entry in backend.entries(Scope())]
             value = (await backend.fetch([DB]))[DB]

@@ -1,0 +1,62 @@
+"""A second look before anything good is lost: what was there and is not any more is not believed at once."""
+
+from dataclasses import dataclass, field
+
+from keyferry.api.external_secret import Source
+from keyferry.errors import SecretMissing, SyncError
+from keyferry.sync.outcome import Deed, Outcome
+from keyferry.sync.situation import Situation
+from keyferry.values import Key, Looked, Lookup
+
+_APART_SECONDS = 5.0  # between the first look that misses something and the one that is believed
+
+
+@dataclass(slots=True)
+class Doubt:
+    """What each ExternalSecret was made of, and what it has missed since when. Times are the loop's.
+
+    What it was made of before this process is taken from its status; of a long list that holds only a digest.
+    """
+
+    _had: dict[Key, frozenset[str]] = field(default_factory=dict)
+    _missed: dict[Key, tuple[frozenset[str], float]] = field(default_factory=dict)
+
+    def checked(self, now: Situation, looked: Looked, outcome: Outcome, moment: float) -> Outcome | None:
+        """The outcome; where it would lose something at the first look, only what is wrong; None to look again soon."""
+        lost = self._lost(now, looked)
+        if outcome.deed is Deed.KEEP or not lost:
+            self._missed.pop(now.key, None)
+        elif not self._believed(now.key, lost, moment):
+            return Outcome(error=outcome.error) if outcome.error else None
+        if outcome.deed is Deed.WRITE:
+            self._had[now.key] = _there(outcome.sources or ())
+        return outcome
+
+    def forget(self, key: Key) -> None:
+        """The ExternalSecret is no more."""
+        self._had.pop(key, None)
+        self._missed.pop(key, None)
+
+    def _lost(self, now: Situation, looked: Looked) -> frozenset[str]:
+        """Keys that are missing, of those that were asked for and of those that were there."""
+        missing = {asked.key for asked, answer in looked.items() if isinstance(asked, Lookup) and _is_missing(answer)}
+        had = self._had.get(now.key, _there(now.status.sources))
+        found = {each.key for answer in looked.values() if not isinstance(answer, SyncError) for each in answer}
+        same_spec = now.status.observed_generation == now.generation
+        before = had - found if same_spec else frozenset()
+        return frozenset(before | (missing & had)) if had else frozenset(missing)
+
+    def _believed(self, key: Key, lost: frozenset[str], moment: float) -> bool:
+        first = self._missed.get(key)
+        if first is None or first[0] != lost:
+            self._missed[key] = (lost, moment)
+            return False
+        return moment - first[1] >= _APART_SECONDS
+
+
+def _is_missing(answer: object) -> bool:
+    return isinstance(answer, SecretMissing)
+
+
+def _there(sources: tuple[Source, ...]) -> frozenset[str]:
+    return frozenset(source.key for source in sources if source.id)

@@ -1,0 +1,201 @@
+"""What a thousand ExternalSecrets cost the backend and the API server. Counts, not times: they are exact."""
+
+import math
+import time
+import uuid
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+
+from keyferry.schedule.backoff import next_beat
+from tests.cluster.manifests import aws_login, aws_provider, cluster_store, external_secret
+from tests.cluster.team import disband, team_in
+from tests.cluster.world import World, world_of
+from tests.standins.aws import AwsStandIn
+
+pytest_plugins = ["tests.cluster.fixtures"]
+
+pytestmark = pytest.mark.timeout(600)  # for all of a thousand's first sync on a busy machine; a minute where it is not
+
+NAMESPACES, EACH = 10, 100
+MANY = NAMESPACES * EACH
+PAGE, BATCH = 100, 20  # what AWS gives with one call
+PAGES = math.ceil(MANY / PAGE)
+AT_REST, BEATING = "20h", "15s"
+LONG = 200.0
+CHECK = Counter({"ListSecrets": 1, "BatchGetSecretValue": 1})  # what it costs to find out what a login may do
+FREE = {"refresh": {"callsPerSecond": 1000, "timeout": "10s"}}
+
+
+@dataclass(frozen=True, slots=True)
+class Bill:
+    """What was asked of the backend, what was written, and how many reconciliations there were."""
+
+    calls: Counter[str]
+    writes: Counter[str]
+    syncs: int
+
+    @property
+    def passes(self) -> int:
+        """How many times all of the thousand were looked at; one or two more may have been looked at once more."""
+        return self.syncs // MANY
+
+    def __sub__(self, earlier: "Bill") -> "Bill":
+        return Bill(self.calls - earlier.calls, self.writes - earlier.writes, self.syncs - earlier.syncs)
+
+
+@dataclass(slots=True)
+class Thousand:
+    """A thousand ExternalSecrets of ten teams on one backend, each with a secret of its own."""
+
+    world: World
+    aws: AwsStandIn
+    store: str
+    teams: list[str]
+    first: Bill | None = None
+
+    def declare(self, every: str) -> None:
+        """Apply them, all with this interval."""
+        self.world.apply_all(
+            external_secret(team, f"s{number}", store=self.store, every=every)
+            for team in self.teams
+            for number in range(EACH)
+        )
+
+    def bill(self) -> Bill:
+        """What everything has cost so far; taken when nothing moves."""
+        requests = "keyferry_kubernetes_requests_total"
+        self.world.still(self.world.syncs, lambda: self.world.metric(requests), self.aws.calls.count, within=LONG)
+        return Bill(Counter(self.aws.calls.counts()), self.world.writes(), self.world.syncs())
+
+    def refresh(self) -> None:
+        """Return when each has been looked at once more."""
+        self.world.await_syncs(self.world.syncs() + MANY, within=LONG)
+
+    def rotate(self, names: list[str]) -> None:
+        """Rotate them all between two looks at the catalogue."""
+        while True:
+            asked = self.aws.calls.count()
+            with self.aws.secrets.lock:
+                if self.aws.calls.count() == asked:
+                    for name in names:
+                        self.aws.rotate(name, f"new {name}")
+                    return
+
+
+@pytest.fixture(scope="module")
+def thousand(plane, crds, tmp_path_factory) -> Iterator[Thousand]:
+    """All of them synced by an operator that never saw them before."""
+    with AwsStandIn() as aws, world_of(plane, tmp_path_factory.mktemp("operator")) as world:
+        made = Thousand(world, aws, store_at_rest(), [world.namespace() for _ in range(NAMESPACES)])
+        world.apply(aws_login(made.teams[0], aws.admin))
+        world.apply(cluster_store(made.store, aws_provider(aws, made.teams[0]), **FREE))
+        for team in made.teams:
+            for number in range(EACH):
+                aws.put(f"{team}/s{number}", f"old {team}/s{number}", {"namespace": team, "key": f"s{number}"})
+        made.declare(AT_REST)
+        world.start()
+        world.await_syncs(MANY, within=LONG)
+        made.first = made.bill()
+        yield made
+
+
+@pytest.fixture(scope="module")
+def beating(thousand: Thousand) -> Thousand:
+    """The same with an interval so short that a test sees it pass."""
+    synced = thousand.world.syncs()
+    thousand.declare(BEATING)
+    thousand.world.await_syncs(synced + MANY, within=LONG)
+    return thousand
+
+
+def store_at_rest() -> str:
+    """A store's name whose rhythm of so long an interval does not beat while these tests run."""
+    interval = 20 * 3600.0
+    while True:
+        name = f"aws-{uuid.uuid4().hex[:8]}"
+        if next_beat(time.monotonic(), interval, f"ClusterSecretStore {name}") > time.monotonic() + 3600:
+            return name
+
+
+def test_the_first_sync_costs_one_sweep_a_call_for_every_twenty_values_and_two_writes_each(thousand):
+    first = thousand.first
+
+    assert first.calls == CHECK + Counter({"ListSecrets": PAGES, "BatchGetSecretValue": MANY // BATCH})
+    assert first.writes["secrets"] == MANY
+    assert first.writes["externalsecrets/status"] == MANY
+    assert set(first.writes) == {"secrets", "externalsecrets/status", "clustersecretstores/status"}
+
+
+def test_every_secret_is_there(thousand):
+    for team in thousand.teams:
+        expected = {f"s{number}": {"value": f"old {team}/s{number}".encode()} for number in range(EACH)}
+        assert thousand.world.secrets(team) == expected
+
+
+def test_a_second_start_reads_no_value_and_writes_nothing(thousand):
+    thousand.world.operator.stop()
+    before = Bill(Counter(thousand.aws.calls.counts()), thousand.world.writes(), 0)
+
+    thousand.world.start()
+    thousand.world.await_syncs(MANY, within=LONG)
+    spent = thousand.bill() - before
+
+    assert spent.writes == {}
+    assert spent.calls == CHECK + Counter({"ListSecrets": PAGES})
+
+
+def test_a_refresh_with_nothing_changed_costs_one_sweep_and_writes_nothing(beating):
+    before = beating.bill()
+
+    beating.refresh()
+    spent = beating.bill() - before
+
+    assert spent.writes == {}
+    assert spent.calls == {"ListSecrets": PAGES * spent.passes}
+
+
+def test_ten_rotated_secrets_cost_one_batch_ten_secrets_and_ten_statuses_more(beating):
+    names = [f"{team}/s7" for team in beating.teams]
+    before = beating.bill()
+
+    beating.rotate(names)
+    for team in beating.teams:
+        beating.world.await_secret(team, "s7", {"value": f"new {team}/s7".encode()}, within=LONG)
+    spent = beating.bill() - before
+
+    assert spent.calls == {"ListSecrets": PAGES * spent.passes, "BatchGetSecretValue": 1}
+    assert len(beating.aws.calls.all("BatchGetSecretValue")[-1].ids) == len(names)
+    assert spent.writes == {"secrets": len(names), "externalsecrets/status": len(names)}
+
+
+def test_five_hundred_on_one_secret_cost_one_read_a_change(thousand):
+    names = [f"e{number}" for number in range(500)]
+    with AwsStandIn() as aws:
+        team = team_in(thousand.world, aws, **FREE)
+        team.store_says("Ready")
+        team.put("shared", "first")
+        before = team.calls()
+        await_everywhere(team, names, "first")
+        assert (team.calls() - before)["BatchGetSecretValue"] == 1
+        before, written = team.calls(), team.written()
+
+        team.put("shared", "second")
+        await_everywhere(team, names, "second")
+
+        assert (team.calls() - before)["BatchGetSecretValue"] == 1
+        assert team.written() - written == {"secrets": len(names), "externalsecrets/status": len(names)}
+        disband(team)
+
+
+def await_everywhere(team, names, value):
+    """Return when every one of these Secrets holds the value, and nothing moves any more."""
+    declared = [
+        external_secret(team.namespace, name, store=team.store, keys={"value": "shared"}, every="15s") for name in names
+    ]
+    team.world.apply_all(declared)
+    expected = {name: {"value": value.encode()} for name in names}
+    team.world.eventually(lambda: team.world.secrets(team.namespace) == expected, within=LONG)
+    team.world.still(team.written, within=LONG)

@@ -1,0 +1,255 @@
+"""Values in batches: how many calls they cost, and what becomes of answers that are none."""
+
+import asyncio
+import logging
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+
+import pytest
+
+from keyferry.errors import BackendUnavailable, InternalError, SecretMissing, StoreNotReady
+from keyferry.fetch.batch import Batcher, Cache
+from keyferry.values import Fetched, Ref, Value
+
+pytestmark = pytest.mark.looptime
+
+
+def now() -> float:
+    return asyncio.get_running_loop().time()
+
+
+def refs(count: int, start: int = 0) -> list[Ref]:
+    return [Ref(f"k{n}") for n in range(start, start + count)]
+
+
+@dataclass
+class Reads:
+    """A backend's fetch: takes a second, answers what it is asked but for `left_out`, or raises."""
+
+    left_out: frozenset[Ref] = frozenset()
+    bug: BaseException | None = None
+    calls: list[int] = field(default_factory=list)
+    times: list[float] = field(default_factory=list)
+
+    async def __call__(self, asked: Collection[Ref]) -> Mapping[Ref, Fetched]:
+        self.calls.append(len(asked))
+        self.times.append(now())
+        await asyncio.sleep(1)
+        if self.bug:
+            raise self.bug
+        return {ref: Value(ref.id.encode(), "1") for ref in asked if ref not in self.left_out}
+
+
+def batcher(read: Reads, size: int = 20) -> Batcher:
+    return Batcher(read, lambda: size)
+
+
+async def asked(batch: Batcher, *groups: Collection[Ref]) -> list[dict[Ref, Fetched]]:
+    return await asyncio.gather(*(batch.fetch(group) for group in groups))
+
+
+@pytest.mark.parametrize(("count", "calls"), [(1, 1), (20, 1), (21, 2), (40, 2), (399, 20), (400, 20)])
+async def test_many_who_ask_in_one_moment_cost_as_few_calls_as_the_backend_allows(count: int, calls: int):
+    read = Reads()
+    answers = await asked(batcher(read), *([ref] for ref in refs(count)))
+    assert len(read.calls) == calls
+    assert [answer[ref] for answer, ref in zip(answers, refs(count), strict=True)] == [
+        Value(ref.id.encode(), "1") for ref in refs(count)
+    ]
+
+
+async def test_one_who_asks_for_many_costs_no_more():
+    read = Reads()
+    (answer,) = await asked(batcher(read), refs(50))
+    assert sorted(read.calls) == [10, 20, 20]
+    assert answer.keys() == set(refs(50))
+
+
+async def test_500_who_ask_for_one_are_one_read():
+    read = Reads()
+    answers = await asked(batcher(read), *([Ref("k")] for _ in range(500)))
+    assert read.calls == [1]
+    assert {answer[Ref("k")] for answer in answers} == {Value(b"k", "1")}
+
+
+async def test_whoever_asks_once_the_read_is_under_way_is_not_given_what_it_reads():
+    read = Reads()
+    batch = batcher(read)
+    first = asyncio.create_task(batch.fetch([Ref("k")]))
+    await asyncio.sleep(0.5)
+    await batch.fetch([Ref("k")])
+    await first
+    assert read.times == [0.02, 0.52]
+
+
+async def test_a_full_batch_does_not_wait():
+    read = Reads()
+    await asked(batcher(read), refs(20))
+    assert read.times == [0]
+
+
+async def test_a_batch_waits_for_company_while_some_comes_but_not_for_ever():
+    read = Reads()
+    batch = batcher(read, size=1000)
+    async with asyncio.TaskGroup() as group:
+        for ref in refs(50):
+            group.create_task(batch.fetch([ref]))
+            await asyncio.sleep(0.0156)
+    assert read.calls[0] in range(10, 15)
+    assert read.times[0] == pytest.approx(0.2)
+
+
+async def test_nothing_asked_is_nothing_read():
+    read = Reads()
+    assert await batcher(read).fetch([]) == {}
+    assert read.calls == []
+
+
+async def test_versions_of_one_secret_are_different_questions():
+    read = Reads()
+    await asked(batcher(read), [Ref("k"), Ref("k", "2")])
+    assert read.calls == [2]
+
+
+async def test_what_an_answer_leaves_out_is_an_error_and_the_rest_is_the_rest():
+    (answer,) = await asked(batcher(Reads(left_out=frozenset(refs(1)))), refs(2))
+    assert isinstance(answer[Ref("k0")], BackendUnavailable)
+    assert "left this secret out" in str(answer[Ref("k0")])
+    assert answer[Ref("k1")] == Value(b"k1", "1")
+
+
+async def test_an_expected_failure_is_the_answer_it_is():
+    async def read(asked: Collection[Ref]) -> Mapping[Ref, Fetched]:
+        return {ref: SecretMissing(ref.id) for ref in asked}
+
+    answer = await Batcher(read, lambda: 20).fetch(refs(2))
+    assert [str(answer[ref]) for ref in refs(2)] == ["k0", "k1"]
+
+
+async def test_a_backend_that_raises_is_an_internal_error_for_all_of_its_batch_and_no_other():
+    async def read(asked: Collection[Ref]) -> Mapping[Ref, Fetched]:
+        if Ref("k0") in asked:
+            raise ValueError("canary-9f3b")
+        return {ref: Value(b"", "1") for ref in asked}
+
+    answer = await Batcher(read, lambda: 2).fetch(refs(4))
+    assert [type(answer[ref]) for ref in refs(4)] == [InternalError, InternalError, Value, Value]
+
+
+@pytest.mark.parametrize("answer", [None, [1]], ids=["none", "a list"])
+async def test_an_answer_that_is_none_keeps_nobody_waiting(answer: object):
+    async def read(_: Collection[Ref]) -> Mapping[Ref, Fetched]:
+        return answer  # type: ignore[return-value] # that is the bug
+
+    got = await Batcher(read, lambda: 20).fetch(refs(1))
+    assert isinstance(got[Ref("k0")], InternalError)
+
+
+async def test_what_a_backend_raised_is_logged_by_its_frames_alone(caplog: pytest.LogCaptureFixture):
+    await asked(batcher(Reads(bug=ValueError("canary-9f3b"))), refs(1))
+    await asyncio.sleep(0)
+    (record,) = caplog.records
+    assert (record.levelno, "ValueError" in record.getMessage()) == (logging.ERROR, True)
+    assert "canary" not in caplog.text
+
+
+async def test_whoever_gives_up_takes_nothing_from_the_others():
+    batch = batcher(Reads())
+    impatient, patient = (asyncio.create_task(batch.fetch(refs(1))) for _ in range(2))
+    await asyncio.sleep(0.5)
+    impatient.cancel()
+    assert (await patient)[Ref("k0")] == Value(b"k0", "1")
+
+
+async def test_the_size_of_a_batch_is_asked_each_time():
+    sizes = [20]
+    read = Reads()
+    batch = Batcher(read, lambda: sizes[0])
+    await batch.fetch(refs(3))
+    sizes[0] = 1
+    await batch.fetch(refs(3))
+    assert read.calls == [3, 1, 1, 1]
+
+
+@pytest.mark.parametrize("after", [0.0, 0.01, 0.5], ids=["at once", "while it waits for company", "while it is read"])
+async def test_closing_tells_whoever_waits(after: float):
+    batch = batcher(Reads(), size=2)
+    waiting = asyncio.create_task(batch.fetch(refs(3)))
+    await asyncio.sleep(after)
+    await batch.aclose()
+    answers = await asyncio.wait_for(waiting, 1)
+    assert {type(answer) for answer in answers.values()} == {StoreNotReady}
+    assert now() == after
+
+
+async def test_after_closing_nothing_is_read_any_more():
+    read = Reads()
+    batch = batcher(read)
+    await batch.aclose()
+    answers = await batch.fetch(refs(2))
+    assert {type(answer) for answer in answers.values()} == {StoreNotReady}
+    await asyncio.sleep(1)
+    assert read.calls == []
+
+
+def cached(cache: Cache, ref: str, version: str = "1", at: float = 0) -> bytes | None:
+    value = cache.get(Ref(ref), version, at)
+    return value.data if value else None
+
+
+def test_a_cache_keeps_a_value_at_its_version():
+    cache = Cache(size=10, age=60)
+    cache.put(Ref("k"), Value(b"v", "1"), 0)
+    assert cached(cache, "k") == b"v"
+    assert cached(cache, "k", version="2") is None
+    assert cached(cache, "other") is None
+
+
+def test_a_newer_value_takes_the_place_of_the_older():
+    cache = Cache(size=10, age=60)
+    cache.put(Ref("k"), Value(b"old", "1"), 0)
+    cache.put(Ref("k"), Value(b"new", "2"), 1)
+    assert cached(cache, "k", version="1") is None
+    assert cached(cache, "k", version="2") == b"new"
+
+
+@pytest.mark.parametrize(("at", "expected"), [(59.9, b"v"), (60.0, None), (1e9, None)])
+def test_a_value_grows_too_old(at: float, expected: bytes | None):
+    cache = Cache(size=10, age=60)
+    cache.put(Ref("k"), Value(b"v", "1"), 0)
+    assert cached(cache, "k", at=at) == expected
+
+
+def test_what_is_too_much_goes_the_oldest_first():
+    cache = Cache(size=2, age=60)
+    for n, name in enumerate("abac"):
+        cache.put(Ref(name), Value(name.encode(), "1"), float(n))
+    assert [cached(cache, name, at=4) for name in "abc"] == [b"a", None, b"c"]
+
+
+def test_what_is_too_old_is_let_go_though_there_is_room():
+    cache = Cache(size=100, age=60)
+    for name in "abc":
+        cache.put(Ref(name), Value(b"v", "1"), 0)
+    cache.put(Ref("d"), Value(b"v", "1"), 61)
+    assert list(cache._kept) == [Ref("d")]
+
+
+def test_a_cache_holds_only_so_much_however_few_values_that_is():
+    cache = Cache(size=10000, age=1e9)
+    for n in range(5):
+        cache.put(Ref(f"k{n}"), Value(b"x" * 20 * 1024 * 1024, "1"), 0)
+    assert [cached(cache, f"k{n}") is None for n in range(5)] == [True, True, False, False, False]
+
+
+def test_what_is_put_again_counts_once():
+    cache = Cache(size=10, age=60)
+    for _ in range(10):
+        cache.put(Ref("k"), Value(b"x" * 20 * 1024 * 1024, "1"), 0)
+    assert cached(cache, "k") is not None
+
+
+def test_a_cache_does_not_show_its_values():
+    cache = Cache(size=10, age=60)
+    cache.put(Ref("k"), Value(b"canary-9f3b", "1"), 0)
+    assert "canary" not in repr(cache)

@@ -1,0 +1,238 @@
+"""A store's budget: rate, concurrency, timeout, and patience where the backend asks for it."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from itertools import pairwise
+
+import pytest
+from prometheus_client import REGISTRY
+
+from keyferry.errors import AuthFailed, BackendUnavailable, Throttled
+from keyferry.fetch.budget import Budget
+
+START = 1000.0
+pytestmark = pytest.mark.looptime(start=START)
+
+
+def now() -> float:
+    """Seconds since the test began."""
+    return asyncio.get_running_loop().time() - START
+
+
+def budget(store: str = "store", *, per_second: float = 10, concurrency: int = 100, timeout: float = 5) -> Budget:
+    return Budget(store, per_second, concurrency, timeout)
+
+
+def noting(times: list[float], takes: float = 0.0) -> Callable[[], Awaitable[None]]:
+    async def call() -> None:
+        times.append(round(now(), 3))
+        await asyncio.sleep(takes)
+
+    return call
+
+
+def throttling(times: list[float], retry_after: float | None, takes: float = 0.0) -> Callable[[], Awaitable[None]]:
+    async def call() -> None:
+        times.append(round(now(), 3))
+        await asyncio.sleep(takes)
+        raise Throttled("slow down", retry_after=retry_after)
+
+    return call
+
+
+async def called(limits: Budget, count: int, call: Callable[[], Awaitable[None]]) -> list[object]:
+    return await asyncio.gather(*(limits("Get", call) for _ in range(count)), return_exceptions=True)
+
+
+async def used_up(limits: Budget) -> None:
+    """Take the second's worth that may go at once, so that from now on every call waits for its turn."""
+    await called(limits, int(limits.per_second), noting([]))
+
+
+def throughput(times: list[float], start: float, seconds: float) -> int:
+    return sum(start <= time < start + seconds for time in times)
+
+
+async def test_what_a_call_answers_is_what_its_asker_gets():
+    async def call() -> str:
+        return "answer"
+
+    assert await budget()("Get", call) == "answer"
+
+
+async def test_after_a_quiet_time_a_seconds_worth_goes_at_once_and_then_one_by_one():
+    times: list[float] = []
+    await called(budget(), 25, noting(times))
+    assert times[:10] == [0.0] * 10
+    assert times[10:] == pytest.approx([n / 10 for n in range(1, 16)])
+
+
+async def test_in_the_long_run_the_rate_is_kept():
+    times: list[float] = []
+    await called(budget(per_second=5), 200, noting(times))
+    assert all(throughput(times, start, 10) <= 50 for start in range(1, 30))
+    assert times[-1] == pytest.approx((200 - 5) / 5, abs=0.3)
+
+
+async def test_no_more_calls_run_at_once_than_allowed():
+    times: list[float] = []
+    await called(budget(per_second=1000, concurrency=3), 9, noting(times, takes=1))
+    assert times == [0, 0, 0, 1, 1, 1, 2, 2, 2]
+
+
+async def test_a_slow_call_holds_one_slot_and_no_other():
+    times: list[float] = []
+    limits = budget(per_second=1000, concurrency=2, timeout=100)
+    slow = asyncio.create_task(limits("Slow", noting([], takes=50)))
+    await asyncio.sleep(0)
+    await called(limits, 20, noting(times, takes=1))
+    assert times == list(range(20))
+    assert not slow.done()
+    await slow
+
+
+async def test_a_call_that_takes_too_long_is_given_up_with_an_error_that_names_the_field():
+    with pytest.raises(BackendUnavailable, match=r"Get took longer than 5 s \(refresh\.timeout\)"):
+        await budget()("Get", noting([], takes=6))
+    assert now() == 5
+
+
+async def test_a_call_that_was_given_up_frees_its_slot():
+    times: list[float] = []
+    limits = budget(concurrency=1, timeout=2)
+    await called(limits, 3, noting(times, takes=100))
+    assert times == [0, 2, 4]
+
+
+async def test_the_time_waited_for_a_turn_does_not_count_as_the_calls():
+    limits = budget(per_second=1, timeout=2)
+    assert await called(limits, 10, noting([], takes=1.5)) == [None] * 10
+
+
+async def test_what_a_call_raises_is_what_its_asker_gets():
+    async def call() -> None:
+        raise AuthFailed("no")
+
+    with pytest.raises(AuthFailed, match="no"):
+        await budget()("Get", call)
+
+
+@pytest.mark.parametrize("wait", [0.5, 7.0, 120.0])
+async def test_retry_after_is_law_for_who_asks_later(wait: float):
+    times: list[float] = []
+    limits = budget()
+    await called(limits, 1, throttling([], wait))
+    await called(limits, 5, noting(times))
+    assert min(times) >= wait
+
+
+async def test_retry_after_is_law_for_who_has_his_turn_already():
+    times: list[float] = []
+    limits = budget(per_second=1)
+    await used_up(limits)
+    waiting = asyncio.create_task(called(limits, 3, noting(times)))
+    await asyncio.sleep(0.5)
+    limits._slow_down(30.0, now() + START)
+    await waiting
+    assert min(times) >= 30.5
+
+
+async def test_after_a_pause_calls_come_one_by_one():
+    times: list[float] = []
+    limits = budget(per_second=2)
+    await called(limits, 1, throttling([], 10))
+    await called(limits, 5, noting(times))
+    assert [b - a >= 0.9 for a, b in pairwise(times)] == [True] * 4
+
+
+async def test_a_backend_that_does_not_say_how_long_gets_a_short_pause():
+    times: list[float] = []
+    limits = budget()
+    await called(limits, 1, throttling([], None))
+    await called(limits, 1, noting(times))
+    assert 0.5 <= times[0] < 1
+
+
+async def test_no_pause_is_longer_than_five_minutes():
+    times: list[float] = []
+    limits = budget()
+    await called(limits, 1, throttling([], 1e9))
+    await called(limits, 1, noting(times))
+    assert times[0] < 301
+
+
+async def test_throttling_halves_the_rate():
+    times: list[float] = []
+    limits = budget()
+    await called(limits, 1, throttling([], 0))
+    await used_up(limits)
+    start = now()
+    await called(limits, 20, noting(times))
+    assert throughput(times, start, 2) in range(9, 14)
+
+
+async def test_one_moment_of_throttling_halves_the_rate_once_however_many_calls_met_it():
+    limits = budget()
+    answers = await called(limits, 8, throttling([], 0, takes=1))
+    assert {type(answer) for answer in answers} == {Throttled}
+    assert limits._rate == 5
+
+
+async def test_throttling_again_and_again_never_stops_the_store():
+    limits = budget(per_second=1)
+    for _ in range(50):
+        await called(limits, 1, throttling([], 0))
+    times: list[float] = []
+    await called(limits, 2, noting(times))
+    assert times[1] - times[0] <= 10.5
+
+
+async def test_good_calls_give_the_rate_back_and_not_more():
+    limits = budget()
+    await called(limits, 1, throttling([], 0))
+    await called(limits, 20, noting([]))
+    assert 5 < limits._rate < 10
+    await called(limits, 20, noting([]))
+    assert limits._rate == 10
+
+
+async def test_failures_give_no_rate_back():
+    async def call() -> None:
+        raise BackendUnavailable("down")
+
+    limits = budget()
+    await called(limits, 1, throttling([], 0))
+    await called(limits, 20, call)
+    assert limits._rate == 5
+
+
+async def test_every_call_is_counted_answered_or_not():
+    limits = budget()
+    await called(limits, 2, noting([]))
+    await called(limits, 1, throttling([], 0))
+    await called(limits, 1, noting([], takes=100))
+    assert limits.calls == {"Get": 4}
+
+
+@pytest.mark.parametrize(
+    ("call", "result"),
+    [(noting([]), "ok"), (throttling([], 0), "BackendThrottled"), (noting([], 99), "BackendUnavailable")],
+    ids=["ok", "throttled", "slow"],
+)
+async def test_metrics_tell_how_a_call_ended(call: Callable[[], Awaitable[None]], result: str):
+    labels = {"store": f"metrics {result}", "operation": "Get", "result": result}
+    await called(budget(labels["store"]), 1, call)
+    assert REGISTRY.get_sample_value("keyferry_backend_calls_total", labels) == 1
+
+
+async def test_whoever_is_cancelled_while_waiting_leaves_his_slot():
+    limits, times = budget(per_second=1000, concurrency=1, timeout=1000), list[float]()
+    long = asyncio.create_task(limits("Get", noting([], takes=10)))
+    await asyncio.sleep(0)
+    waiting = asyncio.create_task(limits("Get", noting(times)))
+    await asyncio.sleep(1)
+    waiting.cancel()
+    long.cancel()
+    await asyncio.gather(long, waiting, return_exceptions=True)
+    await called(limits, 1, noting(times))
+    assert times == [1]
