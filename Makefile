@@ -18,7 +18,7 @@ INSTALLED := $(VENV)/.installed
 UV := $(BIN)/python .ci/uv.py
 
 .PHONY: help setup controlplane fmt lint types imports generate check static format-check generated
-.PHONY: test test-unit test-cluster demo up bench image kind kind-down lock clean
+.PHONY: test test-unit test-cluster demo up image kind kind-down lock clean
 
 help: ## List these commands
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -86,14 +86,11 @@ test-cluster: controlplane ## Only the tests on a real Kubernetes API
 
 ## See it work
 
-demo: controlplane ## Real values from a backend through a real Kubernetes API into Secrets, told as it happens
+demo: $(INSTALLED) ## Real values from a backend through a real Kubernetes API into Secrets, told as it happens
 	$(BIN)/python -m tests.demo
 
-up: controlplane ## The same, left running to be played with, until Ctrl-C
+up: $(INSTALLED) ## The same, left running to be played with, until Ctrl-C
 	$(BIN)/python -m tests.demo --keep
-
-bench: controlplane ## Measure what many ExternalSecrets cost
-	$(BIN)/python -m tests.bench
 
 ## With a container engine
 

@@ -1,6 +1,5 @@
 """The contract suite's subjects, collected from `subjects/`, a module a backend."""
 
-import asyncio
 import importlib
 import os
 from collections.abc import AsyncIterator, Iterator
@@ -15,9 +14,6 @@ from tests.contract.aws_stores import ISSUER, SIGNER
 from tests.contract.subject import Subject
 from tests.standins.aws import AwsStandIn
 from tests.standins.aws_sts import Issuer, Role
-
-# pytest-asyncio asks for a current loop before it makes its own, and Python would make one that nobody closes.
-asyncio.set_event_loop(None)
 
 SUBJECTS = sorted(path.stem for path in (Path(__file__).parent / "subjects").glob("[!_]*.py"))
 

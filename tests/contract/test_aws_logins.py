@@ -119,7 +119,7 @@ async def test_a_token_of_another_service_account_is_not_accepted(aws: AwsStandI
 
 
 async def test_an_audience_that_iam_does_not_know_is_told(aws: AwsStandIn, payments: Role):
-    async with aclosing(web_identity(aws, audience="elsewhere")) as backend:
+    async with aclosing(web_identity(aws, audience="sts.elsewhere.example")) as backend:
         assert "OIDC provider with the cluster's issuer" in await said(backend)
 
 

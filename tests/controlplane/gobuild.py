@@ -27,10 +27,12 @@ def build(source: Source, into: Path, say: Callable[[str], None]) -> None:
             "(https://go.dev/dl), or set KUBEBUILDER_ASSETS to a folder that holds the programs."
         )
     what = f"{', '.join(source.programs)} {source.version}"
+    # Of several packages each names its program; a single one might name it otherwise, as etcd's does (`server`).
+    result = into / source.programs[0] if len(source.programs) == 1 else f"{into}{os.sep}"
     # All in one command, so that one program is linked, which takes one processor, while another is compiled.
     command = [
         *(go, "build", "-C", str(source.folder), "-mod=readonly", "-trimpath", "-ldflags", source.ldflags),
-        *("-o", f"{into}{os.sep}", *source.packages),
+        *("-o", str(result), *source.packages),
     ]
     say(f"building {what}")
     started = time.monotonic()

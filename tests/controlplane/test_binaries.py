@@ -128,7 +128,13 @@ def go(tmp_path, monkeypatch):
     return does
 
 
-BUILDS = 'for p in $programs; do p=${p##*/}; [ $p = v3 ] && p=etcd; echo built > "$out/$p"; chmod +x "$out/$p"; done'
+BUILDS = """
+case $out in
+*/) for program in $programs; do echo built > "$out${program##*/}"; done ;;
+*) echo built > "$out" ;;
+esac
+chmod +x "${out%/*}"/*
+"""
 
 
 def test_without_a_release_site_everything_is_built_once_and_then_found(go, said, tmp_path):

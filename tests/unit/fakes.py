@@ -240,17 +240,26 @@ class FakeKube(Kube):
 
     def _applied(self, where: tuple[str, str, str], request: Request) -> tuple[int, Json]:
         live, uid = self.objects.get(where), request.body["metadata"].get("uid")
-        if uid:
-            self._same(where, uid)
+        if uid and live is None:
+            raise error_for(409, {"reason": "Conflict"}, f"{where}: no such uid")
+        if uid and live and live["metadata"]["uid"] != uid:
+            raise _invalid("metadata.uid", uid)
         owners = self.managed.setdefault(where, {})
         force = request.query["force"] == "true"
         try:
             made = applied(live, request.body, owners, request.query["fieldManager"], force=force)
         except Conflicted as taken:
-            raise error_for(409, {"reason": "Conflict"}, f"{request} ({taken})") from None
+            causes = [
+                {
+                    "field": f".{'.'.join(field)}",
+                    "reason": "FieldManagerConflict",
+                    "message": f'conflict with "{owner}"',
+                }
+                for owner, field in taken.conflicts
+            ]
+            raise error_for(409, {"reason": "Conflict", "details": {"causes": causes}}, str(where)) from None
         except Refused as refused:
-            causes = {"causes": [{"field": str(refused), "reason": "FieldValueInvalid", "message": str(request.body)}]}
-            raise error_for(422, {"reason": "Invalid", "details": causes}, "apply") from None
+            raise _invalid(str(refused), request.body) from None
         if live is None:
             made["metadata"] = {**self._fresh(where[2], where[1]), **made["metadata"]}
             self._store(where, made, "ADDED")
@@ -260,8 +269,10 @@ class FakeKube(Kube):
 
     def _merged(self, where: tuple[str, str, str], request: Request) -> Json:
         live, patch = self.objects[where], request.body
-        if uid := (patch.get("metadata") or {}).get("uid"):
-            self._same(where, uid)
+        # As the real one: a uid in the patch of a status is ignored, a resourceVersion is a precondition.
+        version = (patch.get("metadata") or {}).get("resourceVersion")
+        if version not in (None, live["metadata"]["resourceVersion"]):
+            raise error_for(409, {"reason": "Conflict"}, f"{where}: another version")
         made = _merge(live, {part: value for part, value in patch.items() if part != "metadata"})
         if made != live:
             self._store(where, made, "MODIFIED")
@@ -278,7 +289,9 @@ class FakeKube(Kube):
 
     def _store(self, where: tuple[str, str, str], made: Json, type_: str) -> None:
         self._version += 1
-        made = json.loads(json.dumps({**made, "metadata": {**made["metadata"], "resourceVersion": self.version}}))
+        managers = [{"manager": name} for name, fields in self.managed.get(where, {}).items() if fields]
+        metadata = {**made["metadata"], "resourceVersion": self.version, "managedFields": managers}
+        made = json.loads(json.dumps({**made, "metadata": metadata}))
         self.objects[where] = made
         self._tell(where[0], type_, made)
 
@@ -303,6 +316,12 @@ class FakeKube(Kube):
                     await self._news.wait()
             except TimeoutError:
                 return
+
+
+def _invalid(field_: str, value: Any) -> SyncError:
+    """As the API server says it: quoting what was sent."""
+    cause = {"field": field_, "reason": "FieldValueInvalid", "message": f"Invalid value: {value}"}
+    return error_for(422, {"reason": "Invalid", "message": str(value), "details": {"causes": [cause]}}, "PATCH secrets")
 
 
 def _merge(live: Any, patch: Any) -> Any:

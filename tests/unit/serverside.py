@@ -11,7 +11,11 @@ _KEY = re.compile(r"[-._a-zA-Z0-9]+")
 
 
 class Conflicted(Exception):
-    """Another manager owns a field that would change."""
+    """Other managers own fields that would change."""
+
+    def __init__(self, conflicts: list[tuple[str, Path]]) -> None:
+        super().__init__(conflicts)
+        self.conflicts = conflicts
 
 
 class Refused(Exception):
@@ -26,7 +30,9 @@ def applied(
     others = {path for name, paths in owners.items() if name != manager for path in paths}
     taken = {path for path in new if path in others and now.get(path) != new[path]}
     if taken and not force:
-        raise Conflicted(min(taken))
+        raise Conflicted(
+            [(name, path) for name in sorted(owners) for path in sorted(owners[name] & taken) if name != manager]
+        )
     dropped = owners.get(manager, set()) - set(new) - others
     made = {path: value for path, value in now.items() if path not in dropped} | new
     _check(live, now, made)

@@ -232,7 +232,9 @@ class StoreAccess(Model):
     login: Granted = Field(Granted.UNTRIED, description="Whether the backend accepts the login.")
     listing: Granted = Field(Granted.UNTRIED, description="Whether the catalogue can be listed.")
     batching: Granted = Field(Granted.UNTRIED, description="Whether several values come with one call.")
-    reading: Granted = Field(Granted.UNTRIED, description="Whether the last value that was asked for could be read.")
+    reading: Granted = Field(
+        Granted.UNTRIED, description="Whether values can be read: Denied when none of those asked for could be."
+    )
 
 
 class StoreStatus(Model):

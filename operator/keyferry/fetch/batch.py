@@ -61,6 +61,16 @@ class Batcher:
     _reading: dict[asyncio.Task[None], dict[Ref, "asyncio.Future[Fetched]"]] = field(default_factory=dict, init=False)
     _closed: bool = field(default=False, init=False)
 
+    def under_way(self, refs: Collection[Ref]) -> dict[Ref, "asyncio.Future[Fetched]"]:
+        """Answers that are on their way, to whoever asked for them earlier."""
+        return {ref: chunk[ref] for chunk in self._reading.values() for ref in refs if ref in chunk}
+
+    async def join(self, answers: Mapping[Ref, "asyncio.Future[Fetched]"]) -> dict[Ref, Fetched]:
+        """Wait for such answers: they may be a little older than the question."""
+        if answers:
+            await asyncio.wait(set(answers.values()))
+        return {ref: future.result() for ref, future in answers.items()}
+
     async def fetch(self, refs: Collection[Ref]) -> dict[Ref, Fetched]:
         """An answer for every ref, read after this call began."""
         if self._closed:
@@ -75,20 +85,22 @@ class Batcher:
         return {ref: future.result() for ref, future in futures.items()}
 
     def _arm(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Send what is full at once, and give the rest a little time for company."""
-        while self._waiting and len(self._waiting) >= self.batch():
-            self._send(self.batch())
-        if self._timer:
+        """Send what is full when all of this moment have asked, and give the rest a little time for company."""
+        now, full = loop.time(), len(self._waiting) >= self.batch()
+        if self._timer and (not self._waiting or self._timer.when() > now):
             self._timer.cancel()
             self._timer = None
-        if self._waiting:
-            at = min(loop.time() + _LINGER_SECONDS, self._since + _LONGEST_LINGER_SECONDS)
-            self._timer = loop.call_at(at, self._flush)
+        if self._waiting and not self._timer:
+            lingering = min(now + _LINGER_SECONDS, self._since + _LONGEST_LINGER_SECONDS)
+            self._timer = loop.call_at(now if full else lingering, self._flush)
 
     def _flush(self) -> None:
         self._timer = None
-        while self._waiting:
+        if len(self._waiting) < self.batch():
+            self._send(len(self._waiting))
+        while self._waiting and len(self._waiting) >= self.batch():
             self._send(self.batch())
+        self._arm(asyncio.get_running_loop())
 
     def _send(self, size: int) -> None:
         chunk = {ref: self._waiting.pop(ref) for ref in list(self._waiting)[: max(1, size)]}

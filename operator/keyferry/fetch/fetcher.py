@@ -53,7 +53,7 @@ class Fetcher:
     trouble: Callable[[SyncError], None]
     swept: Callable[[], None]
     access: Access = field(default_factory=Access)
-    readable: bool | None = field(default=None, init=False)  # whether the last value asked for could be read
+    readable: bool | None = field(default=None, init=False)  # whether any value could be read; None: none was asked for
     _sweeper: Sweeper = field(init=False)
     _batcher: Batcher = field(init=False)
     _searched_at: float = field(default=-math.inf, init=False)  # when somebody last used find, which needs sweeps
@@ -105,6 +105,9 @@ class Fetcher:
         now = asyncio.get_running_loop().time()
         kept = {each: value for each in found if (value := self._kept(each, now, fresh=fresh))}
         metrics.CACHE_HITS.labels(self.store).inc(len(kept))
+        wanted = [each for each in found if each not in kept]
+        joined = {} if fresh else await self._batcher.join(self._batcher.under_way([each.ref for each in wanted]))
+        kept |= {each: value for each in wanted if (value := _at_version(joined.get(each.ref), each.version))}
         fetched = await self._fetch({each.ref for each in found if each not in kept})
         return {each: kept.get(each) or fetched[each.ref] for each in found}
 
@@ -235,10 +238,15 @@ class Fetcher:
                 if self.cache:
                     self.cache.put(ref, answer, now)
             elif isinstance(answer, PermissionDenied):
-                self.readable = False
+                self.readable = self.readable or False
             elif isinstance(answer, _TROUBLE) and not isinstance(answer, Throttled):
                 self.trouble(answer)
         return fetched
+
+
+def _at_version(answer: Fetched | None, version: str) -> Value | None:
+    """The value, if it is one at just that version."""
+    return answer if isinstance(answer, Value) and answer.version == version else None
 
 
 def _failure(answer: Fetched) -> SyncError:

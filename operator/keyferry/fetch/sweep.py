@@ -24,7 +24,8 @@ class Sweeper:
     _closed: bool = field(default=False, init=False)
 
     async def snapshot(self, *, not_before: float) -> Snapshot:
-        """A snapshot that began at or after that time of the loop. Raises what `take` raises."""
+        """A snapshot that began at or after that time of the loop, or now. Raises what `take` raises."""
+        not_before = min(not_before, asyncio.get_running_loop().time())  # else it would be taken until time has come
         while not self._closed:
             if self.last and self.last.started >= not_before:
                 return self.last

@@ -118,7 +118,7 @@ class ExternalSecrets:
         return outcome
 
     def _nothing_new(self, now: Situation, due: float) -> bool:
-        """Whether it was merely woken, by its own writes perhaps, while all is as it was left and its beat will come."""
+        """Whether it was merely woken, by its own writes perhaps, while all is as it was left and its beat comes."""
         waiting = self._beats.get(now.key, -math.inf) > due
         return waiting and now.synced and now.as_asked and now.undisturbed
 

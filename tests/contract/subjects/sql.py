@@ -37,7 +37,7 @@ class SqliteSubject:
 
     @cached_property
     def seeds(self) -> SqlBackend:
-        return self.backend()
+        return self.backend(timeout=60)  # a busy disk is no reason to fail
 
     async def put(self, name: str, data: bytes, tags: Mapping[str, str]) -> Ref:
         await self.seeds.put(name, data, tags)

@@ -140,6 +140,16 @@ class Cli:
 
         self.asked(write)
 
+    def several(self) -> None:
+        """A ClusterSecretStore with secrets of the namespace acme.payments, its parent and others."""
+        self.namespace("payments", annotations={"keyferry.dev/namespace": "acme.payments"})
+        self.cluster_store(prefix="p")
+        self.seed("n1", prefix="p", namespace="acme.payments", key="own", tier="web")
+        self.seed("n2", prefix="p", namespace="acme", key="inherited")
+        self.seed("n3", prefix="p", namespace="acme", key="own")
+        self.seed("n4", prefix="p", namespace="shop", key="foreign")
+        self.seed("n5", prefix="other", namespace="acme.payments", key="another installation")
+
     def asked(self, work: Callable[[SqlBackend], Awaitable[T]]) -> T:
         cluster = SeededCluster({"sql": {"key": KEY}})
         surroundings = context(store=self.database, cluster=cluster, data_dir=self.data_dir)

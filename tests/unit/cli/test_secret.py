@@ -1,13 +1,11 @@
-"""Aspects: where a value comes from; where it goes; tags; lists; deletion; what is refused, with which exit code."""
+"""Aspects: where a value comes from; where it goes; tags; deletion; what is refused, with which exit code."""
 
-import json
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 import typer
-import yaml
 
 from keyferry.cli.values import Source, read
 from keyferry.errors import SpecInvalid
@@ -225,62 +223,6 @@ def test_a_tag_that_is_none_is_refused(cli: Cli, tag: str):
     assert "write key=value" in refused(cli, "put db --tag", tag, code=2, stdin=CANARY)
 
 
-# Lists
-
-
-def listed(cli: Cli) -> None:
-    cli.namespace("payments", annotations={"keyferry.dev/namespace": "acme.payments"})
-    cli.cluster_store(prefix="p")
-    cli.seed("n1", prefix="p", namespace="acme.payments", key="own", tier="web")
-    cli.seed("n2", prefix="p", namespace="acme", key="inherited")
-    cli.seed("n3", prefix="p", namespace="acme", key="own")
-    cli.seed("n4", prefix="p", namespace="shop", key="foreign")
-    cli.seed("n5", prefix="other", namespace="acme.payments", key="another installation")
-
-
-def test_a_list_shows_what_the_namespace_sees_and_the_nearest_of_it(cli: Cli):
-    listed(cli)
-    at = {name: entry.versions[""] for name, entry in cli.entries().items()}
-    lines = cli.done("list", store="--cluster-store shared -n payments").splitlines()
-    assert [line.split() for line in lines] == [
-        ["KEY", "NAME", "VERSION", "TAGS"],
-        ["inherited", "n2", at["n2"], "key=inherited,", "namespace=acme,", "prefix=p"],
-        ["own", "n1", at["n1"], "key=own,", "namespace=acme.payments,", "prefix=p,", "tier=web"],
-    ]
-
-
-def test_a_list_of_all_shows_whose_each_is(cli: Cli):
-    listed(cli)
-    lines = cli.done("list --all", store="--cluster-store shared").splitlines()
-    assert [line.split()[:3] for line in lines] == [
-        ["KEY", "NAMESPACE", "NAME"],
-        ["foreign", "shop", "n4"],
-        ["inherited", "acme", "n2"],
-        ["own", "acme", "n3"],
-        ["own", "acme.payments", "n1"],
-    ]
-
-
-def test_a_list_for_machines_has_it_all(cli: Cli):
-    cli.done("put db --tag tier=web", stdin=CANARY)
-    version = cli.entries()["db"].versions[""]
-    told = [{"key": "db", "namespace": "", "name": "db", "version": version, "tags": {"tier": "web"}}]
-    assert json.loads(cli.done("list -o json")) == told
-    assert yaml.safe_load(cli.done("list -o yaml")) == told
-    assert cli.done("list -o name") == "db\n"
-    assert "canary" not in cli.done("list -o json")
-
-
-def test_an_empty_list_is_empty(cli: Cli):
-    assert cli.done("list").split() == ["KEY", "NAME", "VERSION", "TAGS"]
-    assert json.loads(cli.done("list -o json")) == []
-
-
-def test_a_table_holds_no_control_characters_of_others(cli: Cli):
-    cli.seed("db", evil="\x1b[2J\n")
-    assert "evil=\N{REPLACEMENT CHARACTER}[2J\N{REPLACEMENT CHARACTER}" in cli.done("list")
-
-
 # Deletion
 
 
@@ -315,7 +257,7 @@ def test_what_is_not_there_cannot_be_deleted(cli: Cli):
 
 
 def test_what_is_inherited_cannot_be_deleted(cli: Cli):
-    listed(cli)
+    cli.several()
     assert "no secret for key 'inherited'" in refused(
         cli, "delete inherited --yes", store="--cluster-store shared -n payments"
     )

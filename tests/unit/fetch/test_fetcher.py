@@ -19,7 +19,7 @@ from keyferry.errors import (
 )
 from keyferry.values import Lookup, Ref, Search, Value
 from tests.unit.fakes import FakeBackend, PlainBackend
-from tests.unit.fetch.counter import NO_LISTING, PATHS, TAGS, Counter, filled, now
+from tests.unit.fetch.counter import NO_LISTING, PATHS, TAGS, Counter, filled
 
 pytestmark = pytest.mark.looptime(start=1000.0)
 ALL = Search(regexp=".")
@@ -80,7 +80,7 @@ async def test_the_cheaper_way_is_found_by_counting_calls(demand: int, pages: in
     counter = Counter(filled(pages * 10, page=10), demand=demand)
     await counter.look("k0")
     counter.forget_calls()
-    await counter.look("k0", at=now() + 1)
+    await counter.look("k0")
     assert (counter.backend.calls["list"] > 0) is lists
     assert (counter.backend.calls["fetch"] > 0) is not lists
 
@@ -96,7 +96,7 @@ async def test_a_store_that_is_asked_more_comes_to_be_swept():
     await counter.look("k0")
     counter.demand = 200
     counter.forget_calls()
-    await counter.look("k0", at=now() + 1)
+    await counter.look("k0")
     assert counter.backend.calls == {"list": 10}
 
 
@@ -247,7 +247,7 @@ async def test_the_cache_serves_a_value_at_its_version_only():
     found = await counter.found("k0")
     assert await counter.read(found) == await counter.read(found) == [b"value 0"]
     counter.backend.put("k0", b"new")
-    assert await counter.read(await counter.found("k0", at=now() + 1)) == [b"new"]
+    assert await counter.read(await counter.found("k0")) == [b"new"]
     assert counter.backend.calls["fetch"] == 2
 
 
@@ -312,7 +312,7 @@ async def test_half_a_catalogue_is_no_catalogue():
     await counter.look("k0")
     whole = counter.fetcher.last_sweep
     counter.backend.lost[1] = BackendUnavailable("lost")
-    assert isinstance(await counter.seen("k0", at=now() + 1), BackendUnavailable)
+    assert isinstance(await counter.seen("k0"), BackendUnavailable)
     assert counter.fetcher.last_sweep is whole
 
 
@@ -320,7 +320,7 @@ async def test_a_catalogue_that_is_suddenly_empty_makes_nothing_missing():
     counter = Counter(filled(10))
     await counter.look("k0")
     counter.backend.secrets.clear()
-    looked = await counter.look("k0", ALL, at=now() + 1)
+    looked = await counter.look("k0", ALL)
     assert {type(each) for each in looked.values()} == {DeletionHeld}
     assert counter.fetcher.offered is None
 
@@ -330,7 +330,7 @@ async def test_what_is_left_while_much_vanished_can_be_had():
     await counter.look("k0")
     for n in range(1, 10):
         del counter.backend.secrets[f"k{n}"]
-    looked = await counter.look("k0", "k1", at=now() + 1)
+    looked = await counter.look("k0", "k1")
     assert not isinstance(looked[Lookup("k0")], SyncError)
     assert isinstance(looked[Lookup("k1")], DeletionHeld)
 
@@ -339,9 +339,9 @@ async def test_what_is_confirmed_gone_is_missing():
     counter = Counter(filled(10))
     await counter.look("k0")
     counter.backend.secrets.clear()
-    await counter.look("k0", at=now() + 1)
+    await counter.look("k0")
     counter.fetcher.guard.confirm()
-    assert isinstance(await counter.seen("k0", at=now() + 2), SecretMissing)
+    assert isinstance(await counter.seen("k0"), SecretMissing)
     assert counter.fetcher.offered == 0
 
 
@@ -362,7 +362,7 @@ async def test_where_the_catalogue_is_swept_a_few_that_are_read_in_vain_are_just
     await counter.read(await counter.found(*(f"k{n}" for n in range(4))))
     for n in range(4):
         del counter.backend.secrets[f"k{n}"]
-    looked = await counter.look(*(f"k{n}" for n in range(4)), at=now() + 1)
+    looked = await counter.look(*(f"k{n}" for n in range(4)))
     assert {type(each) for each in looked.values()} == {SecretMissing}
 
 

@@ -100,6 +100,13 @@ async def test_a_look_that_is_too_old_is_taken_again():
     assert catalogue.taken == 2
 
 
+async def test_a_time_to_come_is_now():
+    catalogue = Catalogue()
+    sweeper = Sweeper(catalogue)
+    await ask(sweeper, not_before=1e9)
+    assert catalogue.taken == 1
+
+
 async def test_a_failure_is_the_answer_of_all_who_would_have_shared_the_look():
     catalogue = Catalogue(failing=1)
     answers = await ask(Sweeper(catalogue), 10, not_before=0)

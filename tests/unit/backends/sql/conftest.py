@@ -17,4 +17,4 @@ async def database(tmp_path: Path) -> AsyncIterator[SqliteSubject]:
 
 @pytest.fixture
 def backend(database: SqliteSubject) -> SqlBackend:
-    return database.backend()
+    return database.backend(timeout=60)  # a busy disk is no reason to fail
