@@ -2,6 +2,7 @@
 
 import logging
 import sys
+import traceback
 from enum import StrEnum
 
 from pythonjsonlogger.json import JsonFormatter
@@ -52,3 +53,12 @@ def configure(level: str, format_: LogFormat) -> None:
     logging.getLogger("kopf").setLevel(logging.WARNING)
     # It warns that signals are ignored in its thread: they are ours.
     logging.getLogger("kopf._core.reactor.running").setLevel(logging.ERROR)
+
+
+def places(bug: BaseException | None) -> str:
+    """Where something unexpected happened, without its text: that may quote what it choked on, perhaps a value."""
+    if bug is None:
+        return ""
+    frames = "".join(traceback.format_tb(bug.__traceback__))
+    inner = bug.exceptions if isinstance(bug, BaseExceptionGroup) else ()
+    return f"{type(bug).__name__} at\n{frames}" + "".join(places(each) for each in inner)

@@ -105,14 +105,25 @@ class FakeBackend(PlainBackend):
     lost: dict[int, SyncError] = field(default_factory=dict)
 
     async def entries(self, scope: Scope) -> AsyncIterator[Entry]:  # noqa: ARG002 - a backend may leave filtering out
+        number, full = 0, True
+        while full:
+            page, full = await self.page_of(number)
+            number += 1
+            for entry in page:
+                yield entry
+
+    async def page_of(self, number: int) -> tuple[list[Entry], bool]:
+        """A page of the catalogue, and whether another follows."""
+        await self._ask("list")
+        if failure := self.lost.get(number):
+            raise failure
         names = sorted(self.secrets.keys() - self.hidden)
-        for start in range(0, max(1, len(names)), self.page):
-            await self._ask("list")
-            if failure := self.lost.get(start // self.page):
-                raise failure
-            for name in names[start : start + self.page]:
-                if kept := self.secrets.get(name):
-                    yield Entry(kept.id, name, {"": list(kept.versions)[-1]} if kept.versions else {}, kept.tags)
+        here = [(name, self.secrets[name]) for name in names[number * self.page : (number + 1) * self.page]]
+        entries = [
+            Entry(kept.id, name, {"": list(kept.versions)[-1]} if kept.versions else {}, kept.tags)
+            for name, kept in here
+        ]
+        return entries, len(names) > (number + 1) * self.page
 
 
 @dataclass(frozen=True)
@@ -148,7 +159,7 @@ class FakeKube(Kube):
         self.after: Callable[[Request], None] = lambda _: None
         self.page = 500
         self._version = 10
-        self._news = asyncio.Event()
+        self.news = asyncio.Event()  # set once, when something happens next
 
     async def __aenter__(self) -> Self:
         return self
@@ -245,25 +256,17 @@ class FakeKube(Kube):
         if uid and live and live["metadata"]["uid"] != uid:
             raise _invalid("metadata.uid", uid)
         owners = self.managed.setdefault(where, {})
-        force = request.query["force"] == "true"
+        force, before = request.query["force"] == "true", {name: set(fields) for name, fields in owners.items()}
         try:
             made = applied(live, request.body, owners, request.query["fieldManager"], force=force)
         except Conflicted as taken:
-            causes = [
-                {
-                    "field": f".{'.'.join(field)}",
-                    "reason": "FieldManagerConflict",
-                    "message": f'conflict with "{owner}"',
-                }
-                for owner, field in taken.conflicts
-            ]
-            raise error_for(409, {"reason": "Conflict", "details": {"causes": causes}}, str(where)) from None
+            raise _conflict(taken, str(where)) from None
         except Refused as refused:
             raise _invalid(str(refused), request.body) from None
         if live is None:
             made["metadata"] = {**self._fresh(where[2], where[1]), **made["metadata"]}
             self._store(where, made, "ADDED")
-        elif made != live:
+        elif made != live or owners != before:
             self._store(where, made, "MODIFIED")
         return 200 if live else 201, self.objects[where]
 
@@ -297,7 +300,7 @@ class FakeKube(Kube):
 
     def _tell(self, resource: str, type_: str, made: Json) -> None:
         self.history.append((resource, {"type": type_, "object": json.loads(json.dumps(made))}))
-        news, self._news = self._news, asyncio.Event()
+        news, self.news = self.news, asyncio.Event()
         news.set()
 
     async def watch(self, at: At, resource_version: str, *, accept: str, seconds: int) -> AsyncIterator[Json]:
@@ -313,9 +316,17 @@ class FakeKube(Kube):
                     yield _as_metadata(event) if accept == METADATA else event
             try:
                 async with asyncio.timeout_at(end):
-                    await self._news.wait()
+                    await self.news.wait()
             except TimeoutError:
                 return
+
+
+def _conflict(taken: Conflicted, what: str) -> SyncError:
+    causes = [
+        {"field": f".{'.'.join(path)}", "reason": "FieldManagerConflict", "message": f'conflict with "{manager}"'}
+        for manager, path in taken.conflicts
+    ]
+    return error_for(409, {"reason": "Conflict", "details": {"causes": causes}}, what)
 
 
 def _invalid(field_: str, value: Any) -> SyncError:

@@ -2,12 +2,12 @@
 
 import asyncio
 import logging
-import traceback
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
 from keyferry.errors import BackendUnavailable, InternalError, StoreNotReady
+from keyferry.log import places
 from keyferry.values import Fetched, Ref, Value
 
 _LOG = logging.getLogger(__name__)
@@ -120,9 +120,7 @@ class Batcher:
     def _done(self, task: asyncio.Task[None]) -> None:
         del self._reading[task]
         if not task.cancelled() and (bug := task.exception()):
-            # Frames only, as at the boundary: an exception's text may quote a value. Asyncio would log all of it.
-            frames = "".join(traceback.format_tb(bug.__traceback__))
-            _LOG.error("internal error (%s) in a backend; please report it:\n%s", type(bug).__name__, frames)
+            _LOG.error("internal error in a backend; please report it: %s", places(bug))
 
     async def aclose(self) -> None:
         """Stop what is under way; whoever waits is told."""

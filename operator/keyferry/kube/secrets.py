@@ -123,7 +123,9 @@ def _refusal(key: Key, refused: Invalid) -> str:
 
 
 def _nothing(key: Key) -> Json:
-    return {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": key.name, "namespace": key.namespace}}
+    """Nothing of ours. Without the empty `data` the API server drops also the keys that no manager owns (tried)."""
+    metadata = {"name": key.name, "namespace": key.namespace}
+    return {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": {}}
 
 
 def _stranger(key: Key) -> str:

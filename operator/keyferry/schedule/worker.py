@@ -4,10 +4,11 @@ import asyncio
 import heapq
 import itertools
 import logging
-import traceback
 from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
+
+from keyferry.log import places
 
 K = TypeVar("K", bound=Hashable)
 
@@ -114,9 +115,7 @@ class Queue(Generic[K]):
         self._tasks.discard(task)
         self._woken.set()
         if not task.cancelled() and (bug := task.exception()):
-            # Frames only: an exception's text may quote what it choked on, and asyncio would log all of it.
-            frames = "".join(traceback.format_tb(bug.__traceback__))
-            _LOG.error("internal error (%s) beyond its boundary; please report it:\n%s", type(bug).__name__, frames)
+            _LOG.error("internal error beyond its boundary; please report it: %s", places(bug))
 
     def _push(self, key: K, slot: _Slot, due: float) -> None:
         slot.due = due

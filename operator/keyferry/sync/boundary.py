@@ -2,11 +2,11 @@
 
 import asyncio
 import logging
-import traceback
 from collections.abc import Awaitable
 from typing import TypeVar
 
 from keyferry.errors import BackendUnavailable, InternalError, SyncError
+from keyferry.log import places
 
 T = TypeVar("T")
 
@@ -24,8 +24,5 @@ async def guarded(work: Awaitable[T], what: object, *, within: float = LONGEST_S
     except TimeoutError:
         return BackendUnavailable(f"{what} took longer than {within:g} s")
     except Exception as bug:  # noqa: BLE001 - the boundary
-        # Frames only: an exception's text may quote what it choked on, and that could be a value.
-        frames = "".join(traceback.format_tb(bug.__traceback__))
-        name = type(bug).__name__
-        _LOG.error("internal error (%s) in %s; please report it:\n%s", name, what, frames)
-        return InternalError(f"a bug in Keyferry ({name}); the operator's log has the details")
+        _LOG.error("internal error in %s; please report it: %s", what, places(bug))
+        return InternalError(f"a bug in Keyferry ({type(bug).__name__}); the operator's log has the details")

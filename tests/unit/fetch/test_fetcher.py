@@ -372,14 +372,20 @@ async def test_every_look_at_the_catalogue_is_told_with_what_it_offers():
     assert (counter.sweeps, counter.fetcher.offered) == (1, 3)
 
 
-async def test_what_could_be_read_last_is_told():
+async def test_it_is_told_whether_values_can_be_read_and_one_refusal_among_many_changes_nothing():
     counter = Counter(filled(1))
     assert counter.fetcher.readable is None
     found = await counter.found("k0")
     await counter.read(found)
-    assert counter.fetcher.readable is True
     counter.backend.spoiled["k0"] = PermissionDenied("no")
     await counter.read(found, fresh=True)
+    assert counter.fetcher.readable is True
+
+
+async def test_where_every_value_was_refused_none_can_be_read():
+    counter = Counter(filled(1))
+    counter.backend.spoiled["k0"] = PermissionDenied("no")
+    await counter.read(await counter.found("k0"))
     assert counter.fetcher.readable is False
 
 

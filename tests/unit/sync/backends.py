@@ -1,19 +1,64 @@
-"""A provider for tests: what `registry.create` finds in place of SQL is a backend in memory, by the database's name."""
+"""A provider for tests: in the registry's place for SQL, so that a store's database names a backend in memory."""
+
+from collections.abc import AsyncIterator, Collection, Mapping
+from dataclasses import dataclass
 
 from keyferry.api.providers import Sql
-from keyferry.backends.base import Context
-from tests.unit.fakes import PlainBackend
+from keyferry.backends.base import Access, Context
+from keyferry.errors import SyncError
+from keyferry.values import Entry, Fetched, Ref, Scope
+from tests.unit.fakes import FakeBackend
 
-BACKENDS: dict[str, PlainBackend] = {}
-LOGIN = "login"  # the Secret that a store with `login=True` reads
-
-
-class Session(PlainBackend):
-    """What one store makes of a backend: calls go through the store's budget, and its end is its own."""
+FAR: dict[str, FakeBackend] = {}  # by the database's name
+NO_LOGIN = "none"  # a login Secret called so is not read
 
 
-def create(spec: Sql, context: Context) -> PlainBackend:
-    """The backend of that name, called within the store's budget."""
-    backend = BACKENDS[spec.database]
-    backend.opened(context, spec.encryption.key_secret_ref)
-    return backend
+@dataclass
+class Session:
+    """What one store makes of a backend: its calls go through the store's budget."""
+
+    far: FakeBackend
+    spec: Sql
+    context: Context
+    closed: bool = False
+
+    @property
+    def batch(self) -> int:
+        return self.far.batch
+
+    @property
+    def page(self) -> int:
+        return self.far.page
+
+    async def check(self) -> Access:
+        if (ref := self.spec.encryption.key_secret_ref).name != NO_LOGIN:
+            await self.context.cluster.secret(ref)
+        return await self.context.call("check", self.far.check)
+
+    async def fetch(self, refs: Collection[Ref]) -> Mapping[Ref, Fetched]:
+        try:
+            return await self.context.call("fetch", lambda: self._fetched(refs))
+        except SyncError as failure:
+            return dict.fromkeys(refs, failure)
+
+    async def _fetched(self, refs: Collection[Ref]) -> Mapping[Ref, Fetched]:
+        answers = await self.far.fetch(refs)
+        if self.far.down:
+            raise self.far.down
+        return answers
+
+    async def entries(self, scope: Scope) -> AsyncIterator[Entry]:  # noqa: ARG002 - it answers with more
+        number, full = 0, True
+        while full:
+            page, full = await self.context.call("list", lambda at=number: self.far.page_of(at))
+            number += 1
+            for entry in page:
+                yield entry
+
+    async def aclose(self) -> None:
+        self.closed = True
+
+
+def create(spec: Sql, context: Context) -> Session:
+    """The backend of a store."""
+    return Session(FAR[spec.database], spec, context)
