@@ -1,5 +1,6 @@
 """Writing target Secrets, by server-side apply. Their values are never read back: answers are metadata only."""
 
+import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,6 +15,8 @@ from keyferry.values import Key
 
 _OTHERS = re.compile(rf'conflict with "{FIELD_MANAGER}:([^"]+)"')
 
+_LONGEST_MANAGER = 128  # characters of a field manager's name
+
 
 @dataclass(frozen=True, slots=True)
 class SecretMeta:
@@ -23,6 +26,7 @@ class SecretMeta:
     resource_version: str
     owner: str  # the ExternalSecret that writes it, as its annotation says; "" when it is a stranger's
     adopt: bool  # its owner lets an ExternalSecret take it over
+    made: bool = False  # that ExternalSecret wrote it indeed: a copy carries the annotation, too
 
     def newer_than(self, other: "SecretMeta") -> bool:
         """Whether this was seen of the object later. Resource versions compare as numbers (KEP-5504)."""
@@ -32,12 +36,23 @@ class SecretMeta:
 def meta_of(metadata: Mapping[str, Any]) -> SecretMeta:
     """From an object's metadata, as a watch or an answer carries it."""
     annotations = metadata.get("annotations") or {}
+    owner = annotations.get(OWNER_ANNOTATION, "")
+    managers = {entry.get("manager") for entry in metadata.get("managedFields") or ()}
     return SecretMeta(
         uid=metadata["uid"],
         resource_version=metadata["resourceVersion"],
-        owner=annotations.get(OWNER_ANNOTATION, ""),
+        owner=owner,
         adopt=annotations.get(ADOPT_ANNOTATION) == "true",
+        made=bool(owner) and manager_of(owner) in managers,
     )
+
+
+def manager_of(external_secret: str) -> str:
+    """The field manager of an ExternalSecret of that name, its own: what it wrote is never mistaken for another's."""
+    name = f"{FIELD_MANAGER}:{external_secret}"
+    if len(name) <= _LONGEST_MANAGER:
+        return name
+    return f"{FIELD_MANAGER}:{hashlib.sha256(external_secret.encode()).hexdigest()}"
 
 
 def _at(key: Key) -> At:

@@ -23,10 +23,10 @@ def _without(spec: ExternalSecretSpec, rendered: Rendered) -> Outcome:
     written = spec.target.creation_policy is not CreationPolicy.NONE
     match spec.target.deletion_policy:
         case DeletionPolicy.DELETE if written and not rendered.data:
-            return Outcome(Deed.DELETE, error=_noted(error, "the Secret was deleted, as deletionPolicy: Delete says"))
+            return Outcome(Deed.DELETE, error=error, note="the Secret was deleted, as deletionPolicy: Delete says")
         case DeletionPolicy.MERGE if written:
-            told = _noted(error, "its keys were dropped from the Secret, as deletionPolicy: Merge says")
-            return Outcome(Deed.WRITE, rendered.data, error=told)
+            note = "its keys were dropped from the Secret, as deletionPolicy: Merge says"
+            return Outcome(Deed.WRITE, rendered.data, error=error, note=note)
         case _:
             return Outcome(error=error)
 
@@ -34,8 +34,4 @@ def _without(spec: ExternalSecretSpec, rendered: Rendered) -> Outcome:
 def _summed(failures: tuple[SyncError, ...]) -> SyncError:
     """The first failure, which tells how many more there are."""
     first, more = failures[0], len(failures) - 1
-    return _noted(first, f"and {more} more like it") if more else first
-
-
-def _noted(error: SyncError, note: str) -> SyncError:
-    return error.worded(f"{error}; {note}")
+    return first.worded(f"{first}; and {more} more like it") if more else first

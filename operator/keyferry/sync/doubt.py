@@ -8,6 +8,7 @@ from keyferry.sync.outcome import Deed, Outcome
 from keyferry.sync.situation import Situation
 from keyferry.values import Key, Looked, Lookup
 
+_EVERYTHING = frozenset({"*"})
 _APART_SECONDS = 5.0  # between the first look that misses something and the one that is believed
 
 
@@ -19,11 +20,11 @@ class Doubt:
     """
 
     _had: dict[Key, frozenset[str]] = field(default_factory=dict)
-    _missed: dict[Key, tuple[frozenset[str], float]] = field(default_factory=dict)
+    _missed: dict[Key, dict[str, float]] = field(default_factory=dict)
 
     def checked(self, now: Situation, looked: Looked, outcome: Outcome, moment: float) -> Outcome | None:
         """The outcome; where it would lose something at the first look, only what is wrong; None to look again soon."""
-        lost = self._lost(now, looked)
+        lost = self._lost(now, looked, outcome)
         if outcome.deed is Deed.KEEP or not lost:
             self._missed.pop(now.key, None)
         elif not self._believed(now.key, lost, moment):
@@ -37,21 +38,20 @@ class Doubt:
         self._had.pop(key, None)
         self._missed.pop(key, None)
 
-    def _lost(self, now: Situation, looked: Looked) -> frozenset[str]:
-        """Keys that are missing, of those that were asked for and of those that were there."""
+    def _lost(self, now: Situation, looked: Looked, outcome: Outcome) -> frozenset[str]:
+        """Keys that were there and are not any more; where something is said to be missing, those that are."""
         missing = {asked.key for asked, answer in looked.items() if isinstance(asked, Lookup) and _is_missing(answer)}
         had = self._had.get(now.key, _there(now.status.sources))
         found = {each.key for answer in looked.values() if not isinstance(answer, SyncError) for each in answer}
         same_spec = now.status.observed_generation == now.generation
-        before = had - found if same_spec else frozenset()
-        return frozenset(before | (missing & had)) if had else frozenset(missing)
+        lost = (had - found if same_spec else had & missing) | (missing if outcome.error else set())
+        return frozenset(lost) or (_EVERYTHING if outcome.deed is Deed.DELETE else frozenset())
 
     def _believed(self, key: Key, lost: frozenset[str], moment: float) -> bool:
-        first = self._missed.get(key)
-        if first is None or first[0] != lost:
-            self._missed[key] = (lost, moment)
-            return False
-        return moment - first[1] >= _APART_SECONDS
+        """Whether each of them was missed long enough ago for the first time in a row."""
+        before = self._missed.get(key, {})
+        since = self._missed[key] = {each: before.get(each, moment) for each in lost}
+        return all(moment - first >= _APART_SECONDS for first in since.values())
 
 
 def _is_missing(answer: object) -> bool:

@@ -95,6 +95,7 @@ class ExternalSecrets:
         forced = now.forced(self._looked_at.get(now.key, -math.inf))
         if not forced and self._nothing_new(now, due):
             return Outcome()
+        now.fetcher.guard.remember([source.id for source in now.status.sources if source.version])
         looked = await now.fetcher.look(
             now.spec.requests,
             now.hierarchy,

@@ -19,16 +19,15 @@ from keyferry.api.store import ClusterSecretStoreSpec
 from keyferry.errors import NamespaceDenied, SpecInvalid, StoreNotFound
 from keyferry.fetch.fetcher import Fetcher
 from keyferry.kube.client import Json
-from keyferry.kube.secrets import SecretMeta
+from keyferry.kube.secrets import SecretMeta, manager_of
 from keyferry.kube.watched import Watched
-from keyferry.plan.sources import digest, kept, revision
+from keyferry.plan.sources import kept, revision
 from keyferry.policy.namespaces import hierarchy, served
-from keyferry.settings import FIELD_MANAGER, REFRESH_ANNOTATION
+from keyferry.settings import REFRESH_ANNOTATION
 from keyferry.sync.store import Store
 from keyferry.values import Key, StoreKey
 
 SYNCED = "Synced"  # the reason of success
-_LONGEST_MANAGER = 128  # characters of a field manager's name
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +61,8 @@ class Situation:
 
     @property
     def manager(self) -> str:
-        """The field manager of the target, the ExternalSecret's own: what it wrote is never mistaken for another's."""
-        name = f"{FIELD_MANAGER}:{self.key.name}"
-        return name if len(name) <= _LONGEST_MANAGER else f"{FIELD_MANAGER}:{digest([self.key.name])}"
+        """The field manager of the target."""
+        return manager_of(self.key.name)
 
     @property
     def synced(self) -> bool:

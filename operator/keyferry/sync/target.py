@@ -40,10 +40,10 @@ class Targets:
                 case Deed.WRITE:
                     written = await self._write(now, outcome)
                     await self._leave_former(now)
-                    return replace(outcome, resource_version=written.resource_version)
+                    return replace(outcome, resource_version=written.resource_version, error=outcome.told)
                 case Deed.DELETE:
                     await self._delete(now)
-                    return outcome
+                    return replace(outcome, error=outcome.told)
         except SyncError as failed:
             return Outcome(error=failed)
 
@@ -62,7 +62,7 @@ class Targets:
         known = self.watched.secrets.get(at)
         if known is None or known.uid != written.uid or written.newer_than(known):
             self.watched.secrets[at] = written
-            self.watched.by_owner.put(at, [Key(at.namespace, written.owner)] if written.owner else [])
+            self.watched.by_owner.put(at, [Key(at.namespace, written.owner)] if written.made else [])
         return written
 
     async def _applied_to(self, now: Situation, made: Json, target: SecretMeta | None) -> SecretMeta:
@@ -82,7 +82,7 @@ class Targets:
 
     async def _delete(self, now: Situation) -> None:
         target = self.watched.secrets.get(now.target_key)
-        if target and target.owner == now.key.name:
+        if target and target.made and target.owner == now.key.name:
             await secrets.delete(self.kube, now.target_key, uid=target.uid)
         elif target and now.spec.target.creation_policy is CreationPolicy.MERGE:
             await secrets.withdraw(self.kube, now.target_key, now.manager, uid=target.uid)

@@ -97,7 +97,7 @@ class Waking:
     def secret(self, key: Key) -> None:
         """A Secret appeared, changed or went: a target may have drifted, a login may be another."""
         meta = self.watched.secrets.get(key)
-        self.watched.by_owner.put(key, [Key(key.namespace, meta.owner)] if meta and meta.owner else [])
+        self.watched.by_owner.put(key, [Key(key.namespace, meta.owner)] if meta and meta.made else [])
         now = asyncio.get_running_loop().time()
         for dependent in self.watched.by_target.of(key):
             self.nudge(dependent, self._calm.disturbed(dependent, now))
