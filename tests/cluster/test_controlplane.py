@@ -188,6 +188,7 @@ def test_a_deployment_runs_with_its_arguments_its_environment_and_nothing_else(d
     assert f"--data-dir={tmp_path}" in told["arguments"]
     assert set(told["environment"]) - {"LC_CTYPE"} == {
         "POD_NAMESPACE",
+        "KEYFERRY_DATA_DIR",
         "POD_NAME",
         "GREETING",
         "PATH",

@@ -60,6 +60,17 @@ def test_delete_deletes_what_is_gone_from_the_backend(team):
     assert "deletionPolicy: Delete" in team.says("RemoteSecretMissing").message
 
 
+@pytest.mark.parametrize("policy", ["Delete", "Merge"])
+def test_one_look_that_misses_a_secret_costs_nothing(team, policy):
+    before = settled(team, target={"deletionPolicy": policy})
+
+    team.aws.faults.add("ListSecrets", aws_faults.leaving_out(f"{team.namespace}/db"), times=1)
+    team.says("RemoteSecretMissing")
+    team.says("Synced")
+
+    assert team.secret() == before["db"]
+
+
 def test_delete_keeps_a_secret_as_it_is_while_some_of_it_is_left(team):
     for key in ("a", "b"):
         team.put(key, key)

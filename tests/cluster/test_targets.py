@@ -363,7 +363,7 @@ def test_a_key_that_no_secret_can_have_is_a_clear_error_and_nothing_is_written(t
 
     team.declare("db", dataFrom=[{"extract": {"key": "db"}}])
 
-    assert "'a b'" in team.says("SecretKeyInvalid").message
+    assert "cannot be a key of a Secret" in team.says("SecretKeyInvalid").message
     assert team.world.secret(team.namespace, "db") is None
 
 

@@ -228,13 +228,14 @@ class World:
             if sample["name"] == name and labels.items() <= dict(_LABEL.findall(sample["labels"] or "")).items()
         )
 
-    def syncs(self) -> int:
+    def syncs(self, **labels: str) -> int:
         """How many reconciliations of ExternalSecrets there were since the operator's last start."""
-        return int(self.metric("keyferry_syncs_total", kind="ExternalSecret"))
+        return int(self.metric("keyferry_syncs_total", kind="ExternalSecret", **labels))
 
-    def calm(self, *counters: Callable[[], object], for_seconds: float = 1.0, within: float = WITHIN) -> None:
-        """Return when the operator has neither synced nor written for a while, nor has any counter moved."""
-        self.still(self.syncs, self.writes, *counters, for_seconds=for_seconds, within=within)
+    def calm(self, *counters: Callable[[], object], within: float = WITHIN) -> None:
+        """Return when the operator has for a second neither synced nor sent a request, nor has any counter moved."""
+        requests = "keyferry_kubernetes_requests_total"
+        self.still(self.syncs, lambda: self.metric(requests), *counters, within=within)
 
     def still(self, *counters: Callable[[], object], for_seconds: float = 1.0, within: float = WITHIN) -> None:
         """Return when no counter has moved for a while."""
@@ -246,9 +247,9 @@ class World:
             assert time.monotonic() < until, f"no calm within {within:g} s\n{self.described()}"
             time.sleep(POLL)
 
-    def await_syncs(self, number: int, *, within: float = WITHIN) -> None:
+    def await_syncs(self, number: int, *, within: float = WITHIN, **labels: str) -> None:
         """Return when the operator has reconciled ExternalSecrets so many times since its last start."""
-        self.eventually(lambda: self.syncs() >= number, within=within, what=f"{number} reconciliations")
+        self.eventually(lambda: self.syncs(**labels) >= number, within=within, what=f"{number} reconciliations")
 
     # Beginning and end
 

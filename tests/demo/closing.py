@@ -70,7 +70,7 @@ def count(scene: Scene) -> None:
     rows = [
         ("calls to AWS", f"{spent.aws.total()}", parts(spent.aws)),
         ("queries in SQLite", f"{spent.sql.total()}", parts(spent.sql)),
-        ("one by one", f"{spent.refreshes}", "computed: one call for each refresh of an ExternalSecret"),
+        ("if asked one by one", f"{spent.refreshes}", "computed: one call for each refresh of an ExternalSecret"),
         ("writes to Kubernetes", f"{spent.writes.total()}", parts(spent.writes)),
     ]
     if used := Resources.of(scene.stage.operator.pid):

@@ -58,6 +58,7 @@ class Batcher:
     _waiting: dict[Ref, "asyncio.Future[Fetched]"] = field(default_factory=dict, init=False)
     _since: float = field(default=0.0, init=False)  # the loop's time when the first of those that wait came
     _timer: asyncio.TimerHandle | None = field(default=None, init=False)
+    _fires: float = field(default=0.0, init=False)  # when; uvloop's handles cannot always tell
     _reading: dict[asyncio.Task[None], dict[Ref, "asyncio.Future[Fetched]"]] = field(default_factory=dict, init=False)
     _closed: bool = field(default=False, init=False)
 
@@ -87,12 +88,13 @@ class Batcher:
     def _arm(self, loop: asyncio.AbstractEventLoop) -> None:
         """Send what is full when all of this moment have asked, and give the rest a little time for company."""
         now, full = loop.time(), len(self._waiting) >= self.batch()
-        if self._timer and (not self._waiting or self._timer.when() > now):
+        if self._timer and (not self._waiting or self._fires > now):
             self._timer.cancel()
             self._timer = None
         if self._waiting and not self._timer:
             lingering = min(now + _LINGER_SECONDS, self._since + _LONGEST_LINGER_SECONDS)
-            self._timer = loop.call_at(now if full else lingering, self._flush)
+            self._fires = now if full else lingering
+            self._timer = loop.call_at(self._fires, self._flush)
 
     def _flush(self) -> None:
         self._timer = None

@@ -14,6 +14,7 @@ K = TypeVar("K", bound=Hashable)
 
 _LOG = logging.getLogger(__name__)
 _BEAT_SECONDS = 1.0
+_TICK_SECONDS = 1e-5  # a timer may come early by its clock's resolution, and waiting for less would be no waiting
 _IDLE_LINES = 64  # of the heap, that are not worth tidying up
 _AFTER_BUG_SECONDS = 60.0
 
@@ -68,11 +69,8 @@ class Queue(Generic[K]):
                 self.beat = loop.time()
                 self._start_due(self.beat)
                 self._woken.clear()
-                wait = (
-                    min(_BEAT_SECONDS, max(0.0, self._heap[0][0] - loop.time())) if self._has_room() else _BEAT_SECONDS
-                )
                 try:
-                    async with asyncio.timeout(wait):
+                    async with asyncio.timeout(self._pause(loop.time())):
                         await self._woken.wait()
                 except TimeoutError:
                     pass
@@ -80,6 +78,12 @@ class Queue(Generic[K]):
             for task in self._tasks:
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _pause(self, now: float) -> float:
+        """How long to wait for the next key that is due, if nothing happens before."""
+        if not self._has_room():
+            return _BEAT_SECONDS
+        return min(_BEAT_SECONDS, max(_TICK_SECONDS, self._heap[0][0] - now))
 
     def _has_room(self) -> bool:
         return bool(self._heap) and len(self._tasks) < self.limit

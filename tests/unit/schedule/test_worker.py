@@ -88,6 +88,15 @@ async def test_a_key_is_worked_when_it_is_due():
     assert work.begun == [("soon", 2.5), ("late", 7.5)]
 
 
+@pytest.mark.parametrize("fraction", [1e-7, 3.3e-7, 4.99e-7, 7e-7])
+async def test_a_moment_that_the_clock_cannot_tell_from_the_next_is_reached(fraction: float):
+    work = Work()
+    async with running(work) as queue:
+        queue.nudge("a", at=5 + fraction)
+        await asyncio.sleep(10)
+    assert work.times == [5]
+
+
 async def test_work_says_when_its_key_is_due_again():
     work = Work(again=lambda _: now() + 3)
     async with running(work) as queue:

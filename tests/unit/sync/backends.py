@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Collection, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from keyferry.api.providers import Sql
 from keyferry.backends.base import Access, Context
@@ -50,7 +51,7 @@ class Session:
     async def entries(self, scope: Scope) -> AsyncIterator[Entry]:  # noqa: ARG002 - it answers with more
         number, full = 0, True
         while full:
-            page, full = await self.context.call("list", lambda at=number: self.far.page_of(at))
+            page, full = await self.context.call("list", partial(self.far.page_of, number))
             number += 1
             for entry in page:
                 yield entry

@@ -63,5 +63,5 @@ def test_what_is_wrong_is_found(number: int, spoil: Spoil):
 def test_a_generation_that_was_not_seen_is_found():
     body = copy.deepcopy(failing())
     body["metadata"]["generation"] = 4
-    with pytest.raises(AssertionError, match="^9: "):
+    with pytest.raises(AssertionError, match=r"^9: "):
         assert_follows_conventions(body)

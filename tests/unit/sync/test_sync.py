@@ -1,5 +1,7 @@
 """An ExternalSecret from the first look on: what it costs, and when it is looked at again."""
 
+from typing import Any
+
 import pytest
 
 from keyferry.errors import BackendUnavailable
@@ -7,10 +9,10 @@ from tests.unit.fakes import FakeBackend
 from tests.unit.sync.conventions import assert_follows_conventions
 from tests.unit.sync.world import TEAM, World, item
 
-pytestmark = pytest.mark.looptime(start=1000.0)
+pytestmark = pytest.mark.looptime(start=1000.0, noop_cycles=1)
 
 
-async def made(world: World, **spec: object) -> None:
+async def made(world: World, **spec: Any) -> None:
     """A store and an ExternalSecret of it, in sync and at rest; nothing is counted yet."""
     world.backend.put("k", b"v1")
     world.store()

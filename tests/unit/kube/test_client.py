@@ -1,0 +1,218 @@
+"""The thin layer over the official client: what is sent, what becomes of each kind of answer."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from keyferry.errors import KubeUnavailable
+from keyferry.kube.client import APPLY, METADATA, Kube, path
+from keyferry.kube.errors import Gone, NotFound, Unauthorized
+
+pytestmark = pytest.mark.looptime
+SECRET = path("v1", "secrets", "team", "es")
+
+
+@dataclass
+class Answer:
+    """A response of aiohttp, as much as is used of it."""
+
+    status: int = 200
+    body: bytes = b"{}"
+    takes: float = 0.0
+    released: bool = False
+
+    @property
+    def response(self) -> "Answer":
+        return self
+
+    async def read(self) -> bytes:
+        await asyncio.sleep(self.takes)
+        return self.body
+
+    async def json(self, *, content_type: str | None) -> Any:
+        assert content_type is None
+        return json.loads(self.body)
+
+    @property
+    async def content(self) -> AsyncIterator[bytes]:
+        for line in self.body.splitlines():
+            yield line
+        await asyncio.sleep(self.takes)
+
+    def release(self) -> None:
+        self.released = True
+
+
+@dataclass
+class Server:
+    """The connection: gives the next answer, or raises it, and keeps what was asked. Also the client's configuration."""
+
+    answers: list[Answer | Exception]
+    asked: list[dict[str, Any]] = field(default_factory=list)
+    host: str = "https://api"
+    api_key: dict[str, str] = field(default_factory=lambda: {"BearerToken": "Bearer old"})
+    refresh_api_key_hook: Any = None
+
+    @property
+    def rest_client(self) -> "Server":
+        return self
+
+    async def auth_settings(self) -> dict[str, Any]:
+        return {"BearerToken": {"value": self.api_key["BearerToken"]}}
+
+    async def request(self, method: str, url: str, **more: Any) -> Answer:
+        self.asked.append({"method": method, "url": url, **more})
+        answer = self.answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+def kube(*answers: Answer | Exception) -> tuple[Kube, Server]:
+    server = Server(list(answers))
+    made = Kube(server, timeout=30.0, connections=1)
+    made._api = server
+    return made, server
+
+
+def told(body: Any, status: int = 200, **more: Any) -> Answer:
+    return Answer(status, json.dumps(body).encode(), **more)
+
+
+@pytest.mark.parametrize(
+    ("at", "url", "what"),
+    [
+        (path("v1", "secrets"), "/api/v1/secrets", "secrets"),
+        (path("v1", "secrets", "team", "es"), "/api/v1/namespaces/team/secrets/es", "secrets team/es"),
+        (path("keyferry.dev/v1alpha1", "clustersecretstores", name="s", sub="status"), None, None),
+        (
+            path("v1", "serviceaccounts", "team", "sa", sub="token"),
+            "/api/v1/namespaces/team/serviceaccounts/sa/token",
+            None,
+        ),
+    ],
+    ids=["all", "one", "cluster-scoped", "subresource"],
+)
+def test_a_place_is_a_path(at: Any, url: str | None, what: str | None):
+    assert at.url == (url or "/apis/keyferry.dev/v1alpha1/clustersecretstores/s/status")
+    assert what is None or at.what == what
+
+
+async def test_a_request_says_who_asks_for_what_in_which_form():
+    made, server = kube(told({"a": 1}))
+    assert await made.send(
+        "PATCH", SECRET, body={"b": 2}, content_type=APPLY, accept=METADATA, query={"force": "true"}
+    ) == {"a": 1}
+    (asked,) = server.asked
+    assert (asked["method"], asked["url"]) == ("PATCH", "https://api/api/v1/namespaces/team/secrets/es?force=true")
+    assert asked["headers"] == {
+        "Accept": METADATA,
+        "Content-Type": APPLY,
+        "User-Agent": "keyferry",
+        "authorization": "Bearer old",
+    }
+    assert asked["body"] == {"b": 2}
+
+
+async def test_a_refusal_is_an_error_without_what_was_sent():
+    made, _ = kube(told({"reason": "NotFound", "message": "canary-9f3b"}, 404))
+    with pytest.raises(NotFound) as refused:
+        await made.get(SECRET)
+    assert str(refused.value) == "the API server answered 404 NotFound to GET secrets team/es"
+
+
+@pytest.mark.parametrize(
+    "broken", [aiohttp.ClientError("canary-9f3b"), OSError("canary-9f3b"), TimeoutError()], ids=repr
+)
+async def test_no_answer_is_an_error_that_names_the_request(broken: Exception):
+    made, _ = kube(broken)
+    with pytest.raises(KubeUnavailable) as failed:
+        await made.get(SECRET)
+    assert str(failed.value) == f"the API server does not answer GET secrets team/es: {type(broken).__name__}"
+
+
+async def test_an_answer_that_takes_too_long_is_given_up_and_let_go():
+    slow = told({}, takes=1000)
+    made, _ = kube(slow)
+    with pytest.raises(KubeUnavailable, match="TimeoutError"):
+        await made.get(SECRET)
+    assert asyncio.get_running_loop().time() == 30
+    assert slow.released
+
+
+async def test_a_failure_that_is_no_json_is_an_error_too():
+    made, _ = kube(Answer(502, b"<html>canary-9f3b</html>"))
+    with pytest.raises(KubeUnavailable) as failed:
+        await made.get(SECRET)
+    assert "canary" not in str(failed.value)
+
+
+@pytest.fixture
+def kubeconfig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "current-context": "c",
+        "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
+        "clusters": [{"name": "c", "cluster": {"server": "https://api"}}],
+        "users": [{"name": "u", "user": {"token": "new"}}],
+    }
+    (tmp_path / "config").write_text(json.dumps(config))
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "config"))
+
+
+@pytest.mark.usefixtures("kubeconfig")
+async def test_a_spent_token_is_renewed_once():
+    made, server = kube(told({}, 401), told({"a": 1}))
+    assert await made.get(SECRET) == {"a": 1}
+    assert [asked["headers"]["authorization"] for asked in server.asked] == ["Bearer old", "Bearer new"]
+
+
+@pytest.mark.usefixtures("kubeconfig")
+async def test_a_token_that_is_refused_again_is_an_error():
+    made, server = kube(told({}, 401), told({}, 401), told({}))
+    with pytest.raises(Unauthorized):
+        await made.get(SECRET)
+    assert len(server.asked) == 2
+
+
+def event(type_: str, **object_: Any) -> bytes:
+    return json.dumps({"type": type_, "object": object_}).encode()
+
+
+async def watched(made: Kube, seconds: int = 290) -> list[str]:
+    return [each["type"] async for each in made.watch(path("v1", "secrets"), "7", accept=METADATA, seconds=seconds)]
+
+
+async def test_a_watch_tells_events_as_they_come_from_the_version_that_is_known():
+    made, server = kube(Answer(body=event("ADDED") + b"\n" + event("BOOKMARK")))
+    assert await watched(made) == ["ADDED", "BOOKMARK"]
+    assert "watch=1&resourceVersion=7&allowWatchBookmarks=true&timeoutSeconds=290" in server.asked[0]["url"]
+
+
+@pytest.mark.parametrize(
+    "body", [Answer(410, b'{"reason": "Gone"}'), Answer(body=event("ERROR", code=410))], ids=["at once", "later"]
+)
+async def test_a_version_that_is_too_old_is_gone(body: Answer):
+    made, _ = kube(body)
+    with pytest.raises(Gone):
+        await watched(made)
+    assert body.released
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [aiohttp.ClientError(), Answer(body=b"no json"), Answer(503, b"no json"), Answer(takes=1e6, body=b"")],
+    ids=repr,
+)
+async def test_a_watch_that_breaks_is_an_error_that_can_be_mended(answer: Answer | Exception):
+    made, _ = kube(answer)
+    with pytest.raises(KubeUnavailable, match="the watch of secrets broke"):
+        await watched(made)
+    assert asyncio.get_running_loop().time() <= 320

@@ -1,0 +1,191 @@
+"""The watch of all Secrets as metadata."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from keyferry.errors import KubeUnavailable
+from keyferry.kube.client import At, Json
+from keyferry.kube.errors import Gone
+from keyferry.kube.metadata_watch import SecretWatch
+from keyferry.kube.secrets import SecretMeta
+from keyferry.settings import ADOPT_ANNOTATION, OWNER_ANNOTATION
+from keyferry.values import Key
+from tests.unit.fakes import FakeKube, Request
+
+pytestmark = pytest.mark.looptime(start=1000.0)
+
+
+class Server(FakeKube):
+    """An API server whose watches break on demand, and that counts lists and watches."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.breaks: list[Exception] = []
+        self.watched_from: list[str] = []
+
+    async def watch(self, at: At, resource_version: str, *, accept: str, seconds: int) -> AsyncIterator[Json]:
+        self.watched_from.append(resource_version)
+        if self.breaks:
+            raise self.breaks.pop(0)
+        async for event in super().watch(at, resource_version, accept=accept, seconds=seconds):
+            yield event
+
+    @property
+    def lists(self) -> int:
+        return sum(each.method == "GET" for each in self.requests)
+
+    def secret(self, name: str, **metadata: Any) -> None:
+        self.put("secrets", name, "team", type="Opaque", data={"k": "Y2FuYXJ5"}, metadata=metadata)
+
+
+class Bed:
+    """A watch over a server, and what it told."""
+
+    def __init__(self) -> None:
+        self.kube = Server()
+        self.told: list[str] = []
+        self.known: dict[Key, SecretMeta] = {}
+        self.watch = SecretWatch(self.kube, self.known, lambda key: self.told.append(key.name))
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        task = asyncio.create_task(self.watch.run(await self.watch.list()))
+        await asyncio.sleep(0.1)
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    def version(self, name: str) -> int:
+        return int(self.known[Key("team", name)].resource_version)
+
+
+async def test_a_list_tells_everything_that_is_there_in_pages():
+    bed = Bed()
+    bed.kube.page = 2
+    for n in range(5):
+        bed.kube.secret(f"s{n}")
+    await bed.watch.list()
+    assert bed.told == [f"s{n}" for n in range(5)]
+    assert bed.kube.lists == 3
+
+
+async def test_nothing_of_a_secret_is_known_but_its_metadata():
+    bed = Bed()
+    bed.kube.secret("s", annotations={OWNER_ANNOTATION: "es", ADOPT_ANNOTATION: "true"})
+    await bed.watch.list()
+    assert "Y2FuYXJ5" not in repr(bed.known)
+    meta = bed.known[Key("team", "s")]
+    assert (meta.owner, meta.adopt) == ("es", True)
+
+
+async def test_what_appears_changes_and_goes_is_told():
+    bed = Bed()
+    async with bed.running():
+        for step in (lambda: bed.kube.secret("s"), lambda: bed.kube.secret("s", labels={"a": "1"})):
+            step()
+            await asyncio.sleep(0.1)
+        assert bed.told == ["s", "s"]
+        bed.kube.remove("secrets", "s", "team")
+        await asyncio.sleep(0.1)
+    assert bed.told == ["s", "s", "s"]
+    assert bed.known == {}
+
+
+async def test_what_is_told_late_is_no_news():
+    bed = Bed()
+    bed.kube.secret("s")
+    await bed.watch.list()
+    key = Key("team", "s")
+    newer = SecretMeta(bed.known[key].uid, str(bed.version("s") + 5), "es", adopt=False)
+    bed.known[key] = newer
+    await bed.watch.list()
+    assert (bed.known[key], bed.told) == (newer, ["s"])
+
+
+async def test_a_list_tells_what_is_gone():
+    bed = Bed()
+    bed.kube.secret("s")
+    await bed.watch.list()
+    bed.kube.remove("secrets", "s", "team")
+    await bed.watch.list()
+    assert (bed.told, bed.known) == (["s", "s"], {})
+
+
+async def test_a_secret_that_was_made_while_the_list_was_read_is_not_forgotten():
+    bed = Bed()
+    made = SecretMeta("u", "1000000", "es", adopt=False)
+
+    def make(_: Request) -> None:
+        bed.known[Key("team", "new")] = made
+
+    bed.kube.after = make
+    await bed.watch.list()
+    assert bed.known == {Key("team", "new"): made}
+    assert bed.told == []
+
+
+async def test_the_late_news_of_a_namesakes_end_forgets_nothing():
+    bed = Bed()
+    async with bed.running():
+        bed.kube.secret("s")
+        bed.kube.remove("secrets", "s", "team")
+        bed.known[Key("team", "s")] = successor = SecretMeta("another", "1000000", "", adopt=False)
+        await asyncio.sleep(0.1)
+        assert bed.known[Key("team", "s")] == successor
+
+
+async def test_a_watch_that_broke_goes_on_from_where_it_was():
+    bed = Bed()
+    async with bed.running():
+        bed.kube.secret("s")
+        await asyncio.sleep(0.1)
+        reached = bed.kube.version
+        bed.kube.breaks = [KubeUnavailable("reset")]
+        await asyncio.sleep(300)
+        bed.kube.secret("t")
+        await asyncio.sleep(300)
+    assert bed.told == ["s", "t"]
+    assert bed.kube.watched_from[1] == reached
+    assert bed.kube.lists == 1
+
+
+async def test_a_version_that_is_gone_starts_anew_with_a_list():
+    bed = Bed()
+    async with bed.running():
+        bed.kube.breaks = [Gone("too old")]
+        await asyncio.sleep(300)
+        assert bed.kube.lists == 2
+        bed.kube.secret("s")
+        await asyncio.sleep(1)
+        assert bed.told == ["s"]
+
+
+async def test_a_list_that_fails_is_tried_again():
+    bed = Bed()
+    async with bed.running():
+        failures = [KubeUnavailable("down")] * 3
+
+        def fail(_: Request) -> None:
+            if failures:
+                raise failures.pop()
+
+        bed.kube.before = fail
+        bed.kube.breaks = [Gone("too old")] * 4
+        await asyncio.sleep(320)
+        bed.kube.secret("s")
+        await asyncio.sleep(1)
+    assert bed.told == ["s"]
+
+
+async def test_it_is_alive_while_it_tries_though_nothing_happens():
+    bed = Bed()
+    async with bed.running():
+        bed.kube.breaks = [KubeUnavailable("down")] * 1000
+        await asyncio.sleep(1250)
+        assert asyncio.get_running_loop().time() - bed.watch.alive_at < 300
