@@ -48,6 +48,9 @@ def main() -> int:
     except KeyboardInterrupt:
         screen.heading("Stopped. Nothing is left running.")
         return 0 if options.keep else STOPPED
+    except BrokenPipeError:  # nobody reads any more: make demo | head
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
 
 
 def _programs(screen: Screen) -> binaries.Binaries:

@@ -354,4 +354,4 @@ def _as_metadata(answer: Json) -> Json:
         return {**answer, "items": [_as_metadata(each) for each in answer["items"]]}
     if "object" in answer:
         return {**answer, "object": _as_metadata(answer["object"])}
-    return {"metadata": answer["metadata"]}
+    return {"metadata": answer.get("metadata", {})}

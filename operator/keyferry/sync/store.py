@@ -131,17 +131,19 @@ class Stores:
         if isinstance(spec, SyncError):
             return self._kept(Store(key, None, cluster, *_identity(body), health=spec))
         store = Store(key, spec, cluster, *_identity(body))
-        try:
-            store.fetcher = self._fetcher(spec, store, body)
-        except SyncError as wrong:
-            store.health = wrong
+        result = await guarded(self._fetcher(spec, store, body), key)
+        if isinstance(result, SyncError):
+            store.health = result
+        else:
+            store.fetcher = result
         return self._kept(store)
 
     def _kept(self, store: Store) -> Store:
         self.running[store.key] = store
         return store
 
-    def _fetcher(self, spec: SecretStoreSpec, store: Store, body: Json) -> Fetcher:
+    async def _fetcher(self, spec: SecretStoreSpec, store: Store, body: Json) -> Fetcher:
+        """The store's counter over a new backend. Raises SyncError where the spec makes no sense to it."""
         key, name = store.key, str(store.key)
         limits = spec.refresh
         budget = Budget(name, limits.calls_per_second, limits.concurrency, limits.timeout.total_seconds())

@@ -7,7 +7,6 @@ import pytest
 from keyferry.errors import (
     AuthFailed,
     BackendUnavailable,
-    CredentialsMissing,
     DeletionHeld,
     PermissionDenied,
     SecretAmbiguous,
@@ -127,13 +126,6 @@ async def test_a_find_of_long_ago_does_not_make_everybody_pay():
     assert counter.backend.calls == {"fetch": 1}
 
 
-async def test_a_read_without_a_catalogue_brings_value_and_version_at_once():
-    counter = Counter(filled(3, kind=PlainBackend))
-    found = await counter.found("k0", "k1")
-    assert await counter.read(found) == [b"value 0", b"value 1"]
-    assert counter.backend.calls == {"fetch": 1}
-
-
 async def test_where_listing_is_not_granted_names_are_read_directly():
     counter = Counter(filled(3, access=NO_LISTING))
     assert [each.version for each in await counter.found("k1")] == ["v2"]
@@ -225,74 +217,6 @@ async def test_two_claims_are_an_error_and_no_reason_to_ask_again():
     for name in ("one", "two"):
         backend.put(name, b"v", {"namespace": "team", "key": "db"})
     assert isinstance(await Counter(backend, mapping=TAGS).seen("db"), SecretAmbiguous)
-
-
-async def test_a_secret_that_vanished_between_look_and_read_is_missing():
-    counter = Counter(filled(1))
-    found = await counter.found("k0")
-    del counter.backend.secrets["k0"]
-    assert [type(each) for each in (await counter.fetcher.values(found)).values()] == [SecretMissing]
-
-
-async def test_values_come_in_batches_and_once():
-    counter = Counter(filled(100), demand=100)
-    found = await counter.found(*(f"k{n}" for n in range(100)))
-    counter.forget_calls()
-    await asyncio.gather(*(counter.read([each]) for each in found), *(counter.read(found) for _ in range(3)))
-    assert counter.backend.calls == {"fetch": 5}
-
-
-async def test_the_cache_serves_a_value_at_its_version_only():
-    counter = Counter(filled(1))
-    found = await counter.found("k0")
-    assert await counter.read(found) == await counter.read(found) == [b"value 0"]
-    counter.backend.put("k0", b"new")
-    assert await counter.read(await counter.found("k0")) == [b"new"]
-    assert counter.backend.calls["fetch"] == 2
-
-
-async def test_without_a_cache_every_read_is_a_call():
-    counter = Counter(filled(1), cache=None)
-    found = await counter.found("k0")
-    await counter.read(found)
-    await counter.read(found)
-    assert counter.backend.calls["fetch"] == 2
-
-
-async def test_a_forced_read_goes_past_the_cache_and_renews_it():
-    counter = Counter(filled(1))
-    found = await counter.found("k0")
-    await counter.read(found)
-    counter.backend.secrets["k0"].versions["v1"] = b"changed in place"
-    assert await counter.read(found) == [b"value 0"]
-    assert await counter.read(found, fresh=True) == [b"changed in place"]
-    assert await counter.read(found) == [b"changed in place"]
-
-
-async def test_a_forced_read_does_not_read_twice_what_the_look_brought():
-    counter = Counter(filled(1, kind=PlainBackend))
-    assert await counter.read(await counter.found("k0"), fresh=True) == [b"value 0"]
-    assert counter.backend.calls == {"fetch": 1}
-
-
-@pytest.mark.parametrize(
-    ("error", "reported"),
-    [
-        (BackendUnavailable("down"), True),
-        (AuthFailed("no"), True),
-        (CredentialsMissing("gone"), True),
-        (Throttled("slow"), False),
-        (PermissionDenied("this one"), False),
-        (SecretMissing("none"), False),
-    ],
-    ids=lambda each: type(each).__name__,
-)
-async def test_reads_report_what_may_concern_all(error: SyncError, *, reported: bool):
-    counter = Counter(filled(1))
-    found = await counter.found("k0")
-    counter.backend.spoiled["k0"] = error
-    assert list((await counter.fetcher.values(found)).values()) == [error]
-    assert counter.troubles == ([error] if reported else [])
 
 
 @pytest.mark.parametrize(

@@ -51,7 +51,7 @@ class Answer:
 
 @dataclass
 class Server:
-    """The connection: gives the next answer, or raises it, and keeps what was asked. Also the client's configuration."""
+    """Connection and configuration: gives the next answer, or raises it, and keeps what was asked."""
 
     answers: list[Answer | Exception]
     asked: list[dict[str, Any]] = field(default_factory=list)

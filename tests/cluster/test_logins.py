@@ -1,0 +1,124 @@
+"""Logins that need a real cluster: tokens that the API server signed, and the environment of the operator's pod."""
+
+import pytest
+
+from tests.cluster.manifests import aws_provider, cluster_store, secret, secret_store
+from tests.cluster.manifests import external_secret as declared
+from tests.cluster.world import world_of
+from tests.standins.aws_sts import Issuer
+from tests.standins.pod_identity import PodIdentityAgent
+
+pytest_plugins = ["tests.cluster.fixtures"]
+
+ISSUER = "https://kubernetes.default.svc"
+AUDIENCE = "sts.amazonaws.com"
+
+
+@pytest.fixture
+def role(team):
+    """A role that trusts one ServiceAccount of this cluster, whose own keys tell whether a token is of it."""
+    team.aws.sts.issuers[ISSUER] = Issuer.of_jwks(team.world.plane.request("GET", "/openid/v1/jwks"), AUDIENCE)
+    for name in ("reader", "intruder"):
+        account = {"metadata": {"name": name}}
+        team.world.plane.request("POST", f"/api/v1/namespaces/{team.namespace}/serviceaccounts", account)
+    return team.aws.sts.role("reads", issuer=ISSUER, subject=f"system:serviceaccount:{team.namespace}:reader")
+
+
+def own(team, auth, reason):
+    """A SecretStore with this login says this; its message."""
+    place = {"region": team.aws.region, "endpoint": team.aws.url, "stsEndpoint": team.aws.url}
+    team.world.apply(secret_store(team.namespace, "own", {"aws": {**place, "auth": auth}}, prefix=f"{team.namespace}/"))
+    return team.world.await_ready(team.namespace, "own", reason, kind="SecretStore").message
+
+
+def web(role, account="reader", **more):
+    return {"webIdentity": {"serviceAccountRef": {"name": account}, "roleArn": role.arn, **more}}
+
+
+def reads(team):
+    """The team's own store brings a value."""
+    team.put("db", "value")
+    team.world.apply(declared(team.namespace, store="own", kind="SecretStore"))
+    team.holds(value=b"value")
+
+
+def test_a_token_that_the_api_server_signs_is_exchanged_for_a_role(team, role):
+    own(team, web(role), "Ready")
+
+    reads(team)
+
+    assert set(team.aws.iam.sessions()) & {call.key_id for call in team.aws.calls.all("BatchGetSecretValue")}
+
+
+def test_another_service_accounts_token_is_refused_and_the_trust_policy_is_named(team, role):
+    said = own(team, web(role, "intruder"), "AuthFailed")
+
+    assert f"ServiceAccount {team.namespace}/intruder" in said
+    assert f"the trust policy of {role.arn} does not accept it" in said
+
+
+def test_an_audience_that_the_account_does_not_know_is_told(team, role):
+    assert "OIDC provider" in own(team, web(role, audience="sts.elsewhere.example"), "AuthFailed")
+
+
+def test_an_audience_that_the_api_server_accepts_itself_is_refused_at_apply(team, role):
+    with pytest.raises(Exception, match="audience"):
+        own(team, web(role, audience=ISSUER), "Ready")
+
+
+def test_a_service_account_that_is_not_there_is_told(team, role):
+    said = own(team, web(role, "no-such"), "CredentialsMissing")
+
+    assert f"ServiceAccount {team.namespace}/no-such is not there" in said
+
+
+def test_a_role_is_assumed_with_its_external_id_and_session_tags(team):
+    user = f"arn:aws:iam::{team.aws.account}:user/admin"
+    policy = {
+        "Statement": [
+            {
+                "Effect": "Allow",
+                "Action": "*",
+                "Resource": "*",
+                "Condition": {"StringEquals": {"aws:PrincipalTag/team": "web"}},
+            }
+        ]
+    }
+    trusted = team.aws.sts.role("shared", trusts=(user,), external_id="from-keyferry", policy=policy)
+    key = aws_provider(team.aws, team.namespace, cluster=False)["aws"]["auth"]
+    tags = [{"key": "team", "value": "web"}]
+    assume = {"roleArn": trusted.arn, "externalId": "from-keyferry", "sessionTags": tags}
+    assert "external ID" in own(team, {**key, "assumeRole": assume | {"externalId": "another"}}, "AuthFailed")
+
+    own(team, {**key, "assumeRole": assume}, "Ready")
+
+    reads(team)
+
+
+def test_a_shared_credentials_file_logs_in_by_its_profile(team):
+    admin = team.aws.admin
+    text = (
+        f"[other]\naws_access_key_id = x\n[team]\naws_access_key_id={admin.id}\naws_secret_access_key={admin.secret}\n"
+    )
+    team.world.apply(secret(team.namespace, "file", {"credentials": text}))
+    ref = {"secretRef": {"name": "file", "key": "credentials"}}
+    assert "profile" in own(team, {"sharedCredentials": {**ref, "profile": "no-such"}}, "CredentialsMissing")
+
+    own(team, {"sharedCredentials": {**ref, "profile": "team"}}, "Ready")
+
+    reads(team)
+
+
+def test_pod_identity_of_the_operators_pod_comes_through_the_charts_environment(plane, crds, aws, tmp_path):
+    with PodIdentityAgent(aws.sts, aws.sts.role("operator"), tmp_path / "token") as agent:
+        environment = [{"name": name, "value": value} for name, value in agent.environment.items()]
+        with world_of(plane, tmp_path, {"extraEnv": environment}) as world:
+            namespace = world.namespace()
+            aws.put("db", "value", {"namespace": namespace, "key": "db"})
+            place = {"region": aws.region, "endpoint": aws.url, "auth": {"podIdentity": {}}}
+            world.start()
+
+            world.apply(cluster_store("pod", {"aws": place}), declared(namespace, store="pod"))
+
+            world.await_secret(namespace, "db", {"value": b"value"})
+            assert agent.asked >= 1
