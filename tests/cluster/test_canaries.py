@@ -88,9 +88,14 @@ def escaped(world: World, canaries: Canaries) -> dict[str, list[str]]:
         places[kind] = json.dumps(world.listed(kind))
     places["ConfigMap"] = json.dumps(world.plane.request("GET", "/api/v1/configmaps"))
     places["Lease"] = json.dumps(world.plane.request("GET", "/apis/coordination.k8s.io/v1/leases"))
-    places["metadata of Secrets"] = json.dumps([each["metadata"] for each in world.listed("Secret")])
+    places["metadata of Secrets"] = json.dumps([metadata_of(each) for each in world.listed("Secret")])
     places["data folder"] = "".join(sorted(file_text(path) for path in world.data_dir.rglob("*") if path.is_file()))
     return {place: names for place, text in places.items() if (names := canaries.found_in(text))}
+
+
+def metadata_of(found):
+    """All but the API server's own list of fields, which names a Secret's keys as the Secret itself does."""
+    return {name: each for name, each in found["metadata"].items() if name != "managedFields"}
 
 
 def file_text(path: Path) -> str:
@@ -188,7 +193,9 @@ def test_answers_that_make_no_sense_and_recite_values(team, canaries, action, ho
     with team.aws.faults.during(action, fault):
         before = team.aws.calls.count(action)
         team.declare(every="1s")
-        team.world.eventually(lambda: team.aws.calls.count(action) >= before + 2, what="two calls that go wrong")
+        team.world.eventually(lambda: team.aws.calls.count(action) > before, what="a call that goes wrong")
+        team.world.eventually(lambda: team.world.ready(team.namespace, "db").reason, what="a word about it")
+    team.force(uuid.uuid4().hex)  # a store that was denied something asks anew when it is told to
     team.holds(value=word.encode())
 
 

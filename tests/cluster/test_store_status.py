@@ -24,7 +24,7 @@ def status(team):
 
 def access(team, **wanted):
     """Return when the status says so."""
-    team.world.eventually(lambda: wanted.items() <= status(team)["access"].items(), what=f"access {wanted}")
+    team.world.eventually(lambda: wanted.items() <= status(team).get("access", {}).items(), what=f"access {wanted}")
 
 
 def by_names(team):
@@ -157,3 +157,16 @@ def events(team):
     """Type and reason of each event about the store."""
     listed = [each for each in team.world.listed("Event") if each["involvedObject"]["name"] == team.store]
     return [(each["type"], each["reason"]) for each in listed for _ in range(each.get("count") or 1)]
+
+
+def test_a_list_that_is_granted_heals_a_store_by_tags_within_seconds(team):
+    team.put("db", "value")
+    team.aws.iam.allow(team.aws.admin.id, denying("ListSecrets"))
+    team.force("now")
+    access(team, listing="Denied")
+    team.declare()
+    team.says("PermissionDenied")
+
+    team.aws.iam.allow(team.aws.admin.id, denying("CreateSecret"))
+
+    team.holds(value=b"value", within=SOON)

@@ -40,7 +40,7 @@ class Fetcher:
     """One store's catalogue, values and limits. One event loop owns it.
 
     `demand()` says how many ExternalSecrets the store has; `trouble` is told of failures that may concern
-    all of them, `swept` that the catalogue was looked at.
+    all of them, `swept` that there is news for the store's status.
     """
 
     store: str
@@ -116,6 +116,14 @@ class Fetcher:
         await self._sweeper.aclose()
         await self._batcher.aclose()
         await self.backend.aclose()
+
+    def unusable(self) -> PermissionDenied | None:
+        """Why nobody can be served with what the login may do; None where it suffices for somebody."""
+        if self.mapping.named or self.access.listing:
+            return None
+        return PermissionDenied(
+            f"{self.store} maps by Tags and its login may not list secrets: {'; '.join(self.access.lacking)}"
+        )
 
     def _listed(self) -> Catalogue:
         """The catalogue, where it may be listed and that costs fewer calls than reading. Raises _Unlisted."""
@@ -231,7 +239,7 @@ class Fetcher:
         if not refs:
             return {}
         fetched = await self._batcher.fetch(refs)
-        now = asyncio.get_running_loop().time()
+        now, before = asyncio.get_running_loop().time(), self.readable
         for ref, answer in fetched.items():
             if isinstance(answer, Value):
                 self.readable = True
@@ -241,6 +249,8 @@ class Fetcher:
                 self.readable = self.readable or False
             elif isinstance(answer, _TROUBLE) and not isinstance(answer, Throttled):
                 self.trouble(answer)
+        if self.readable is not before:
+            self.swept()
         return fetched
 
 

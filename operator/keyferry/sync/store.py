@@ -33,6 +33,7 @@ _LOG = logging.getLogger(__name__)
 
 _LOOK_SECONDS = 60.0  # a healthy store's status is looked over this often; that asks the backend nothing
 _QUIET_SECONDS = 600.0  # a store that nobody asked anything for so long is checked, so that its status stays true
+_LACKING_SECONDS = 30.0  # a store that lacks a permission is checked this often: what was granted is used soon
 _BACKOFF_SECONDS = 1.0
 _BACKOFF_CAP_SECONDS = 4.0  # ExternalSecrets recover within seconds of their store's recovery
 _REFUSED_CAP_SECONDS = 15.0  # a login that is refused is not hammered: accounts get locked
@@ -52,6 +53,7 @@ class Store:
     fetcher: Fetcher | None = None
     health: SyncError | None = None
     checked_at: float | None = None  # the loop's time of the last check; None: not checked yet
+    answered: bool = False  # whether the last check told what is allowed
     suspect: bool = False  # somebody met a failure that may concern everybody
     forced_at: float = float("-inf")  # what is older than this is read anew
     failures: int = 0
@@ -189,6 +191,8 @@ class Stores:
             return False
         if store.checked_at is None or store.suspect or store.health or forced:
             return True
+        if store.fetcher.access.lacking:  # it may have been granted meanwhile
+            return asyncio.get_running_loop().time() - store.checked_at > _LACKING_SECONDS
         sweep = store.fetcher.last_sweep
         last = max(store.checked_at, sweep.started if sweep else store.checked_at)
         return asyncio.get_running_loop().time() - last > _QUIET_SECONDS
@@ -200,8 +204,10 @@ class Stores:
         store.suspect = False
         result = await guarded(store.fetcher.backend.check(), store.key)
         health = result if isinstance(result, SyncError) else None
+        store.answered = not isinstance(result, SyncError)
         if not isinstance(result, SyncError):
             store.fetcher.access = result
+            health = store.fetcher.unusable()
         store.health = health
         store.failures = store.failures + 1 if health else 0
         store.checked_at = asyncio.get_running_loop().time()
@@ -218,16 +224,19 @@ class Stores:
             error=store.health,
             checked=store.checked_at is not None,
             suspended=store.suspended,
-            access=fetcher.access if fetcher else None,
+            access=fetcher.access if fetcher and store.answered else None,
             readable=fetcher.readable if fetcher else None,
             sweep=fetcher.last_sweep if fetcher else None,
             offered=fetcher.offered if fetcher else None,
             held=fetcher.guard.held if fetcher else None,
         )
 
+    def _next_look(self, store: Store) -> float:
+        return _LACKING_SECONDS if store.fetcher and store.fetcher.access.lacking else _LOOK_SECONDS
+
     def _pause(self, store: Store) -> float:
         if store.health is None:
-            return _BACKOFF_SECONDS if self._login_changed(store) else _LOOK_SECONDS
+            return _BACKOFF_SECONDS if self._login_changed(store) else self._next_look(store)
         if store.health.retry is Retry.ON_CHANGE and not isinstance(store.health, CredentialsMissing):
             return _STALLED_SECONDS
         cap = _REFUSED_CAP_SECONDS if isinstance(store.health, AuthFailed) else _BACKOFF_CAP_SECONDS

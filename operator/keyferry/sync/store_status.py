@@ -94,11 +94,9 @@ def _conditions(findings: Findings, old: StoreStatus, generation: int) -> tuple[
 
 
 def _access(old: StoreStatus, findings: Findings) -> StoreAccess:
-    if not findings.checked or findings.access is None:
-        return old.access
     if isinstance(findings.error, AuthFailed | CredentialsMissing):
         return StoreAccess(login=Granted.NO)
-    if findings.error:
+    if findings.access is None:
         return old.access  # what is out of reach may have changed its mind; nothing new is known
     reading = old.access.reading if findings.readable is None else _granted(granted=findings.readable)
     return StoreAccess(

@@ -65,7 +65,7 @@ async def test_nothing_is_written_on_half_a_picture():
 async def test_while_it_works_it_has_not_stopped():
     async with World() as world:
         assert world.app.stopped() is None
-        await world.rest(2000)
+        await world.rest(1000)
         assert world.app.stopped() is None
 
 

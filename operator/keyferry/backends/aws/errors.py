@@ -53,9 +53,9 @@ class Failure:
 
     @property
     def code(self) -> str:
-        """As a text may show it: AWS's codes are words, and what is none of them may be anything."""
-        code = self.codes[0] if self.codes else ""
-        return code if code.isidentifier() else f"status {self.status}"
+        """As a text may show it: a code that the tables know. Any other could be a word out of a broken answer."""
+        known = (code for code in self.codes if any(code in table for table in _TABLES))
+        return next(known, f"status {self.status}")
 
 
 Tell = Callable[[Failure, About], SyncError]
@@ -324,3 +324,5 @@ _OF_SDK: Mapping[str, Tell] = {
         "OSError",
     ),
 }
+
+_TABLES = (_SECRETS_MANAGER, _STS, _KEYS_REFUSED, _OF_SDK)

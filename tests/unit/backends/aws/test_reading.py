@@ -88,7 +88,7 @@ def test_answers_without_name_belong_to_nobody(answers: list[dict[str, object]])
 def test_an_error_belongs_to_whoever_asked(asked: str, said: str):
     ref = Ref(asked)
     got = refused([ref], [{"SecretId": said, "ErrorCode": "X", "Message": "m"}])
-    assert got[ref].code == "X"
+    assert got[ref].codes == ("X",)
 
 
 def test_an_error_for_exactly_what_was_asked_is_nobody_elses():
