@@ -84,6 +84,12 @@ def test_a_view_holds_nobody_elses_namespace(mine: str, other: str):
     assert other not in ByTags("", TAGS, inherit=True).view(called(mine))
 
 
+@given(dotted, prefixes)
+def test_by_names_every_namespace_that_is_served_sees_the_same(name: str, prefix: str):
+    mapping = ByNames(prefix)
+    assert {mapping.name(place) for place in places(mapping, called(name), "db")} == {f"{prefix}db"}
+
+
 def test_a_namespace_whose_name_begins_alike_is_no_ancestor():
     assert "acme" not in ByTags("", TAGS, inherit=True).view(called("acme-payments"))
 
