@@ -46,6 +46,7 @@ class PlainBackend:
     down: SyncError | None = None
     spoiled: dict[str, SyncError] = field(default_factory=dict)
     gate: asyncio.Event | None = None  # calls wait for it
+    takes: float = 0.0  # seconds, each call
     closed: bool = False
     _counter: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
 
@@ -76,6 +77,7 @@ class PlainBackend:
     async def _ask(self, operation: str) -> None:
         async def answer() -> None:
             self.calls[operation] += 1
+            await asyncio.sleep(self.takes)
             if self.gate:
                 await self.gate.wait()
             if self.down:

@@ -85,7 +85,6 @@ class Fetcher:
         if any(isinstance(each, Search) for each in asked):
             self._searched_at = asyncio.get_running_loop().time()
         try:
-            self._listed()
             snapshot = await self._sweeper.snapshot(not_before=at - slack)
             answers = self._in(snapshot, asked, hierarchy)
             if snapshot.started < at and any(isinstance(answer, SyncError) for answer in answers.values()):

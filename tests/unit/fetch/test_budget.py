@@ -225,6 +225,14 @@ async def test_metrics_tell_how_a_call_ended(call: Callable[[], Awaitable[None]]
     assert REGISTRY.get_sample_value("keyferry_backend_calls_total", labels) == 1
 
 
+async def test_metrics_tell_how_long_calls_took_and_waited():
+    labels = {"store": "metrics of time"}
+    await called(budget(labels["store"], per_second=1), 3, noting([], takes=2))
+    assert REGISTRY.get_sample_value("keyferry_store_budget_wait_seconds_total", labels) == 1 + 2
+    took = REGISTRY.get_sample_value("keyferry_backend_call_seconds_sum", {**labels, "operation": "Get"})
+    assert took == pytest.approx(6)
+
+
 async def test_whoever_is_cancelled_while_waiting_leaves_his_slot():
     limits, times = budget(per_second=1000, concurrency=1, timeout=1000), list[float]()
     long = asyncio.create_task(limits("Get", noting([], takes=10)))

@@ -197,6 +197,12 @@ async def test_a_version_that_the_catalogue_does_not_know_is_read():
     assert backend.calls == {"list": 1, "fetch": 1}
 
 
+async def test_a_version_in_a_view_of_one_place_is_one_read():
+    counter = Counter(filled(1, kind=PlainBackend))
+    await counter.found(Lookup("k0", "v1"))
+    assert counter.backend.reads == [{Ref("k0", "v1")}]
+
+
 async def test_by_tags_a_version_that_the_catalogue_does_not_know_is_read_by_id():
     backend = FakeBackend()
     backend.put("any", b"old", {"namespace": "team", "key": "db"})

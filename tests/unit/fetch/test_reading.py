@@ -11,6 +11,7 @@ from keyferry.errors import (
     CredentialsMissing,
     PermissionDenied,
     SecretMissing,
+    StoreNotReady,
     SyncError,
     Throttled,
 )
@@ -132,3 +133,14 @@ async def test_a_forced_read_joins_none_that_is_under_way():
     counter.backend.gate.set()
     assert await first == await second == [b"value 0"]
     assert counter.backend.calls["fetch"] == 2
+
+
+async def test_closing_tells_whoever_waits_for_a_value():
+    counter = Counter(filled(1))
+    found = await counter.found("k0")
+    counter.backend.gate = asyncio.Event()
+    reading = asyncio.create_task(counter.fetcher.values(found))
+    await asyncio.sleep(1)
+    await counter.fetcher.aclose()
+    answers = await asyncio.wait_for(reading, 1)
+    assert {type(each) for each in answers.values()} == {StoreNotReady}

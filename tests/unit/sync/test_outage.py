@@ -235,17 +235,18 @@ async def test_an_optional_key_that_stays_away_is_let_go(more: dict[str, Any], l
         assert world.reason() == "Synced"
 
 
-async def test_a_find_that_suddenly_finds_less_is_not_believed_at_once_and_then_is():
+@pytest.mark.parametrize("count", [10, 30], ids=["listed", "kept as a digest"])
+async def test_a_find_that_suddenly_finds_less_is_not_believed_at_once_and_then_is(count: int):
     async with World() as world:
-        for n in range(10):
+        for n in range(count):
             world.backend.put(f"x{n}", b"v")
         await made(world, dataFrom=[{"find": {"name": {"regexp": "^x"}}}])
         del world.backend.secrets["x3"]
         await next_look(world)
         await world.rest(4)
-        assert len(world.held() or {}) == 10
+        assert len(world.held() or {}) == count
         await world.rest(20)
-        assert len(world.held() or {}) == 9
+        assert len(world.held() or {}) == count - 1
 
 
 async def test_a_find_that_blinks_loses_nothing():

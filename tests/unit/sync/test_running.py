@@ -7,7 +7,9 @@ import pytest
 
 from keyferry.errors import BackendUnavailable, KubeUnavailable
 from keyferry.kube.errors import NotFound
+from keyferry.kube.secrets import meta_of
 from keyferry.schedule.worker import Queue
+from keyferry.settings import OWNER_ANNOTATION
 from tests.unit.fakes import Request
 from tests.unit.sync.world import TEAM, World
 
@@ -110,6 +112,40 @@ async def test_every_backend_is_closed_at_the_end():
         assert store.fetcher
         await world.stop()
         assert store.fetcher.backend.closed  # type: ignore[attr-defined] # it is a Session
+
+
+async def test_a_name_that_changed_while_it_was_down_takes_the_old_secret_away():
+    async with World() as world:
+        world.backend.put("k", b"v1")
+        world.store()
+        world.external_secret()
+        await world.rest(3)
+        await world.stop()
+        world.external_secret(target={"name": "renamed"})
+        world.kube.objects["externalsecrets", TEAM, "es"]["status"].pop("target")
+        await world.start()
+        await world.rest(3)
+        assert (world.held("renamed"), world.held("es")) == ({"k": b"v1"}, None)
+
+
+async def test_what_the_watch_told_before_our_own_answer_came_is_not_forgotten():
+    async with World() as world:
+        world.backend.put("k", b"v1")
+        world.store()
+        await world.rest(3)
+
+        def edited(request: Request) -> None:
+            if request.resource == "secrets" and request.method == "PATCH":
+                world.kube.after = lambda _: None
+                world.secret("es", {"k": b"by hand"}, annotations={OWNER_ANNOTATION: "es"})
+                _, event = world.kube.history.pop()  # the watch told of it, and will not again
+                world.app.watched.secrets[world.key()] = meta_of(event["object"]["metadata"])
+                world.app.waking.secret(world.key())
+
+        world.kube.after = edited
+        world.external_secret()
+        await world.rest(5)
+        assert world.held() == {"k": b"v1"}
 
 
 def aged(world: World) -> None:

@@ -234,6 +234,16 @@ async def test_a_suspended_store_is_not_asked_and_its_secrets_stay():
         assert_follows_conventions(world.kube.objects["secretstores", TEAM, "store"])
 
 
+async def test_what_was_suspended_from_the_beginning_is_unknown():
+    async with World() as world:
+        world.store(suspend=True)
+        world.external_secret()
+        await world.rest(3)
+        ready, of_store_ = world.condition(), world.condition(name="store", **STORES)
+        assert [(each["status"], each["reason"]) for each in (ready, of_store_)] == [("Unknown", "Suspended")] * 2
+        assert world.calls() == {}
+
+
 async def test_a_store_that_is_woken_again_goes_on():
     async with World() as world:
         await made(world)
@@ -254,6 +264,14 @@ async def test_a_status_that_cannot_be_written_keeps_no_external_secret_waiting(
         world.backend.down = None
         await world.rest(6)
         assert world.reason() == "Synced"
+
+
+async def test_a_status_that_could_not_be_written_is_written_within_seconds():
+    async with World() as world:
+        world.kube.before = failing("secretstores/status", KubeUnavailable("down"), times=3)
+        world.store()
+        await world.rest(15)
+        assert world.reason("store", **STORES) == "Ready"
 
 
 @pytest.mark.parametrize("error", [KubeUnavailable("down"), PermissionDenied("events")], ids=lambda e: e.reason)

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from keyferry.errors import BackendUnavailable
+from keyferry.settings import Settings
 from tests.unit.fakes import FakeBackend
 from tests.unit.sync.conventions import assert_follows_conventions
 from tests.unit.sync.world import TEAM, World, item
@@ -301,6 +302,28 @@ async def test_what_is_deleted_is_forgotten():
         await world.rest(200)
         assert world.calls() == {}
         assert len(world.app.queue) == 0
+
+
+async def test_nothing_is_remembered_of_what_is_deleted():
+    async with World() as world:
+        await made(world)
+        reconciler = getattr(world.app.queue.work, "__self__")  # noqa: B009 - its type is that of a plain function
+        doubt, targets = reconciler.doubt, reconciler.targets
+        memories = (reconciler._beats, reconciler._looked_at, targets._applied, doubt._had)
+        assert [len(memory) for memory in memories] == [1, 1, 1, 1]
+        world.kube.remove("externalsecrets", "es", TEAM)
+        await world.rest(2)
+        assert [len(memory) for memory in memories] == [0, 0, 0, 0]
+
+
+async def test_those_who_wait_for_a_worker_share_the_look_of_those_before_them():
+    async with World(settings=Settings(workers=5)) as world:
+        for n in range(20):
+            world.external_secret(f"es{n}")
+        await made(world)
+        world.backend.takes = 1.0
+        await world.rest(60)
+        assert world.calls() == {"list": 1}
 
 
 async def test_large_catalogues_cost_as_many_calls_as_they_have_pages():

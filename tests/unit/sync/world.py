@@ -23,10 +23,11 @@ _SEEN = ("namespaces", "clustersecretstores", "secretstores", "externalsecrets")
 class World:
     """A cluster with one namespace `team`, and `backend` behind every store that names no other."""
 
-    def __init__(self, *, backend: FakeBackend | None = None) -> None:
+    def __init__(self, *, backend: FakeBackend | None = None, settings: Settings | None = None) -> None:
         self.kube = FakeKube()
         self.backend = backend or FakeBackend()
         self.app: App
+        self.settings = settings or Settings()
         self._tasks: list[asyncio.Task[Any]] = []
         backends.FAR.clear()
         backends.FAR["db"] = self.backend
@@ -43,7 +44,7 @@ class World:
 
     async def start(self) -> None:
         """Start the operator, as a new process over what is there."""
-        self.app = App(self.kube, Settings())
+        self.app = App(self.kube, self.settings)
         self._tasks = [asyncio.create_task(self.app.run()), asyncio.create_task(self._see())]
         await self.rest(2)
 
