@@ -18,7 +18,7 @@ INSTALLED := $(VENV)/.installed
 UV := $(BIN)/python .ci/uv.py
 
 .PHONY: help setup controlplane fmt lint types imports generate check static format-check generated
-.PHONY: test test-unit test-cluster demo up image kind kind-down lock clean
+.PHONY: test test-unit test-cluster demo up bench image kind kind-down lock clean
 
 help: ## List these commands
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -91,6 +91,15 @@ demo: $(INSTALLED) ## Real values from a backend through a real Kubernetes API i
 
 up: $(INSTALLED) ## The same, left running to be played with, until Ctrl-C
 	$(BIN)/python -m tests.demo --keep
+
+## Measure it
+
+N ?= 1000# ExternalSecrets
+ONLY ?=# some of the scenarios, as in ONLY=refresh,restart; without it all, and docs/benchmarks.md is written anew
+LONG ?=# 1: nothing is shortened, which takes some minutes more
+
+bench: controlplane ## Cost and speed against their goals (N=10000, ONLY=refresh,restart and LONG=1 to choose)
+	$(BIN)/python -m tests.bench --n $(N) $(if $(ONLY),--only $(ONLY)) $(if $(LONG),--long)
 
 ## With a container engine
 
