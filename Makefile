@@ -97,9 +97,10 @@ up: $(INSTALLED) ## The same, left running to be played with, until Ctrl-C
 N ?= 1000# ExternalSecrets
 ONLY ?=# some of the scenarios, as in ONLY=refresh,restart; without it all, and docs/benchmarks.md is written anew
 LONG ?=# 1: nothing is shortened, which takes some minutes more
+DOCS ?=# 1: write docs/benchmarks.md also with ONLY
 
 bench: controlplane ## Cost and speed against their goals (N=10000, ONLY=refresh,restart and LONG=1 to choose)
-	$(BIN)/python -m tests.bench --n $(N) $(if $(ONLY),--only $(ONLY)) $(if $(LONG),--long)
+	$(BIN)/python -m tests.bench --n $(N) $(if $(ONLY),--only $(ONLY)) $(if $(LONG),--long) $(if $(DOCS),--docs)
 
 ## With a container engine
 

@@ -1,7 +1,6 @@
 """`python -m tests.bench` measures; `make bench`, `make bench N=10000`, `make bench ONLY=refresh,restart` call it."""
 
 import argparse
-import json
 import os
 import signal
 import sys
@@ -9,11 +8,14 @@ import time
 from pathlib import Path
 
 from tests.bench.ground import TooSlow, prepared
-from tests.bench.run import SCENARIOS, Run
+from tests.bench.picture import drawn
+from tests.bench.report import Machine, Report, write_json
+from tests.bench.run import LONG, SCENARIOS, Run, lengths, usual
 from tests.controlplane import binaries, chart, container, deployment, gobuild, plane, processes
 from tests.demo.screen import Screen
 
 ROOT = Path(__file__).parents[2]
+DEFAULT = 1000
 STOPPED = 130  # as shells have it for Ctrl-C
 CANNOT = (
     TooSlow,
@@ -31,12 +33,20 @@ CANNOT = (
 def options() -> argparse.Namespace:
     """What was asked for."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
-    parser.add_argument("--n", type=int, default=1000, help="how many ExternalSecrets (default: 1000)")
-    parser.add_argument("--only", default="", help=f"some of {','.join(SCENARIOS)} (default: all)")
+    parser.add_argument("--n", type=int, default=DEFAULT, help=f"how many ExternalSecrets (default: {DEFAULT})")
+    parser.add_argument(
+        "--only",
+        default="",
+        help=f"some of {','.join(SCENARIOS)} (default: all; of more than 2000 those that depend on it)",
+    )
+    parser.add_argument(
+        "--docs", action="store_true", help="write docs/benchmarks.md, also where only some were chosen"
+    )
     parser.add_argument("--long", action="store_true", help="nothing is shortened: some minutes more")
     parser.add_argument("--patience", type=float, default=1.0, help="multiply all limits, for a slow machine")
     asked = parser.parse_args()
-    asked.chosen = frozenset(filter(None, asked.only.split(","))) or frozenset(SCENARIOS)
+    asked.chosen = frozenset(filter(None, asked.only.split(","))) or usual(asked.n)
+    asked.docs = asked.docs or not asked.only
     if unknown := asked.chosen - set(SCENARIOS):
         parser.error(f"there is no scenario {', '.join(sorted(unknown))}; there are {', '.join(SCENARIOS)}")
     if asked.n % 100 or asked.n <= 0:
@@ -64,15 +74,25 @@ def main() -> int:
 
 def measure(screen: Screen, asked: argparse.Namespace) -> None:
     """Run what was chosen, and write down what came of it."""
-    began = time.monotonic()
+    began, machine = time.monotonic(), Machine.here()
     found = binaries.ensure(say=screen.say)
-    screen.heading("Starting")
+    screen.heading(f"Starting, on {machine}")
     with prepared(found, asked.patience) as ground:
-        rows = Run(ground, screen, asked.n, asked.chosen, asked.long).everything()
-    path = ROOT / "build" / "bench.json"
-    path.parent.mkdir(exist_ok=True)
-    path.write_text(json.dumps([row.json() for row in rows], indent=1, ensure_ascii=False) + "\n")
-    screen.heading(f"{path.relative_to(ROOT)} has all of it. It took {time.monotonic() - began:.0f} s.")
+        rows = Run(ground, screen, asked.n, asked.chosen, LONG if asked.long else lengths(asked.n)).everything()
+        chart = drawn(ground, asked.n)
+    seconds = time.monotonic() - began
+    write_json(ROOT / "build" / "bench.json", rows)
+    if asked.docs:
+        Report(asked.n, rows, chart, machine, seconds, _command(asked)).write(ROOT / "docs" / "benchmarks.md")
+    else:
+        (ROOT / "build" / "bench.svg").write_text(chart.svg())
+    said = "docs/benchmarks.md and build/bench.json have" if asked.docs else "build/bench.json and build/bench.svg have"
+    screen.heading(f"{said} all of it. It took {seconds:.0f} s.")
+
+
+def _command(asked: argparse.Namespace) -> str:
+    parts = {"N": asked.n if asked.n != DEFAULT else "", "ONLY": asked.only, "LONG": "1" if asked.long else ""}
+    return " ".join(["make bench", *(f"{name}={value}" for name, value in parts.items() if value)])
 
 
 if __name__ == "__main__":

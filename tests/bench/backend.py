@@ -74,6 +74,10 @@ class Account:
         """Take calls and do not answer them; or answer them again."""
         self.backend.order("stick", name=self.name, stuck=stuck)
 
+    def limit(self, rate: int) -> None:
+        """From now on, throttle what is more than so many calls a second."""
+        self.backend.order("limit", name=self.name, rate=rate)
+
     def down(self) -> float:
         """Refuse connections; the time since when."""
         return self._told("down")
@@ -120,12 +124,11 @@ class Backend:
         name: str,
         secrets: Iterable[tuple[str, Mapping[str, str]]],
         *,
-        rate: float | None = None,
         batching: bool = True,
     ) -> Account:
-        """A new account with these secrets (name, tags); `rate`: calls a second from which on it throttles."""
+        """A new account with these secrets (name, tags)."""
         listed = list(secrets)
-        port = self.order("open", name=name, secrets=listed, latency=LATENCY, rate=rate, batching=batching)
+        port = self.order("open", name=name, secrets=listed, latency=LATENCY, batching=batching)
         return Account(self, name, port, tuple(each for each, _ in listed))
 
     def order(self, what: str, **arguments: Any) -> Any:

@@ -86,13 +86,11 @@ class Ground:
         *,
         namespaces: int = 1,
         keys: int | None = None,
-        rate: float | None = None,
         batching: bool = True,
-        **store: Any,
     ) -> Group:
         """Namespaces, an account with secrets for them, and a store between the two; nothing is declared yet.
 
-        `keys`: 1 for one secret that all share. `store` is what its spec has more or otherwise.
+        `keys`: 1 for one secret that all share. `batching`: whether several values may be had with one call.
         """
         places = tuple(f"{name}-{number}" for number in range(namespaces))
         names = tuple(f"s{number}" for number in range(size // namespaces))
@@ -101,12 +99,12 @@ class Ground:
             for place in places
             for key in ("shared" if keys == 1 else each for each in (names[:1] if keys == 1 else names))
         ]
-        account = self.backend.open(name, held, rate=rate, batching=batching)
+        account = self.backend.open(name, held, batching=batching)
         made = Group(account, quiet_store(name), places, names, "shared" if keys == 1 else "")
         for place in places:
             self.world.namespace(place)
         self._login()
-        self.world.apply(cluster_store(made.store, _provider(account), **{"prefix": PREFIX, "refresh": _FREE} | store))
+        self.world.apply(cluster_store(made.store, _provider(account), prefix=PREFIX, refresh=_FREE))
         self.groups.append(made)
         return made
 
@@ -180,15 +178,10 @@ class Ground:
         )
 
     def remove(self, group: Group) -> None:
-        """Take a group's ExternalSecrets away, and wait until their Secrets are gone as well."""
-        for namespace in group.namespaces:
-            self.plane.request("DELETE", path_of("ExternalSecret", namespace))
-        self.until(
-            lambda: not any(self.world.secrets(namespace) for namespace in group.namespaces),
-            "that Kubernetes collects what was owned",
-            within=120,
-            poll=0.5,
-        )
+        """Take a group's ExternalSecrets away, and their Secrets, before Kubernetes has to collect them."""
+        for kind in ("ExternalSecret", "Secret"):
+            for namespace in group.namespaces:
+                self.plane.request("DELETE", path_of(kind, namespace))
 
     @contextlib.contextmanager
     def marked(self, scenario: str) -> Iterator[None]:

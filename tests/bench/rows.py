@@ -1,6 +1,5 @@
 """What was found out: one row a figure, with its goal and whether that was reached."""
 
-from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -74,21 +73,3 @@ def times_bare(scenario: str, what: str, seconds: float, bare: float | None, *, 
         )
     return row(scenario, what, seconds, "s", at_most=factor * bare, goal=goal, bare=bare, note=note)
 
-
-def columns(rows: Iterable[Row]) -> list[tuple[str, ...]]:
-    """The rows as a table's, with its heading."""
-    heading = ("scenario", "figure", "", "goal", "× bare", "reached")
-    return [
-        heading,
-        *(
-            (
-                each.scenario,
-                each.what,
-                each.shown,
-                each.goal,
-                "" if each.ratio is None else f"{each.ratio:g}",
-                each.verdict,
-            )
-            for each in rows
-        ),
-    ]

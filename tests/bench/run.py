@@ -3,16 +3,41 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from tests.bench import begin, steady
+from tests.bench import begin, steady, trouble
 from tests.bench.bare import Bare, measure
 from tests.bench.ground import AT_REST, Ground, Group
 from tests.bench.rows import Row
 from tests.demo.screen import Screen
 
-SCENARIOS = ("first", "restart", "refresh", "rotate", "rotateall")
-BEATING = {"refresh", "rotate", "rotateall"}
-NAMESPACES = 10
-REFERENCE = 1_000
+SCENARIOS = ("first", "restart", "stuck", "refresh", "rotate", "rotateall", "outage", "throttle", "shared")
+_BEATING = {"refresh", "rotate", "rotateall", "outage"}
+_ASIDE = {"throttle", "shared"}  # where the backend is down for a while anyway, they are measured meanwhile
+_OF_MANY = set(SCENARIOS) - _ASIDE - {"stuck"}
+_NAMESPACES = 10
+_REFERENCE = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Lengths:
+    """How long what needs its time is given."""
+
+    refreshes: int = 8
+    rounds: int = 3
+    down: float = 20.0
+    throttled: int = 400
+
+
+LONG = Lengths(refreshes=100, rounds=10, down=60.0, throttled=1000)
+
+
+def usual(size: int) -> frozenset[str]:
+    """What is measured where nobody chose: of very many only what depends on how many there are."""
+    return frozenset(SCENARIOS) if size <= 2 * _REFERENCE else frozenset(_OF_MANY - {"outage"})
+
+
+def lengths(size: int) -> Lengths:
+    """Of a run that is to be short."""
+    return Lengths() if size <= 2 * _REFERENCE else Lengths(refreshes=3)
 
 
 @dataclass(slots=True)
@@ -23,59 +48,71 @@ class Run:
     screen: Screen
     size: int
     chosen: frozenset[str]
-    long: bool
+    lengths: Lengths
     first: begin.First | None = None
     reference: begin.First | None = None
     bare: Bare | None = None
-    _group: Group | None = field(default=None, init=False)
+    now: steady.Beating | None = field(default=None, init=False)
 
     def everything(self) -> list[Row]:
         """All that was chosen; the rows."""
-        group = self._synced()
-        if "restart" in self.chosen:
+        group = self._synced() if self.chosen & _OF_MANY else None
+        if group and "restart" in self.chosen:
             self._told("restart", begin.restart(self.ground, group))
         elif not self.ground.operator.running:
             self.ground.start()
             self.ground.operator.wait_ready()
-        if BEATING & self.chosen:
+        if "stuck" in self.chosen:
+            self._told("one stuck", trouble.one_stuck(self.ground, self.lengths.rounds))
+        if group and self.chosen & _BEATING:
             self._beating(group)
+        if self.now and "outage" in self.chosen:
+            self._told("down", trouble.outage(self.now, self.lengths.down, [self._aside]))
+        else:
+            self._aside()
         return self.ground.rows
 
     def _synced(self) -> Group:
         """The group that most scenarios are about, in sync and at rest."""
-        if "first" in self.chosen and self.size > REFERENCE:
-            self.reference, _ = self._first("small", REFERENCE)
+        if "first" in self.chosen and self.size > _REFERENCE:
+            self.reference, _ = self._first("small", _REFERENCE)
             self.ground.operator.stop()
         self.first, group = self._first("bench", self.size)
         if {"first", "restart"} & self.chosen:
             self.ground.operator.stop()
         if "first" in self.chosen:
             with self.screen.doing("the bare minimum: a loop that writes the same"), self.ground.marked("bare minimum"):
-                self.bare = measure(self.ground, group, min(self.size, 2 * REFERENCE))
-            self._told("first", begin.first_rows(self.first, self.bare, self.reference))
+                self.bare = measure(self.ground, group, min(self.size, 2 * _REFERENCE))
+            self._told("", begin.first_rows(self.first, self.bare, self.reference))
         return group
 
     def _first(self, name: str, size: int) -> tuple[begin.First, Group]:
         with self.screen.doing(f"{size:,} ExternalSecrets are declared"):
-            group = self.ground.group(name, size, namespaces=NAMESPACES)
+            group = self.ground.group(name, size, namespaces=_NAMESPACES)
             self.ground.declare(group, AT_REST)
         with self.screen.doing(f"the first sync of {size:,}"), self.ground.marked("first sync"):
             return begin.first_sync(self.ground, group, within=120 + size / 10), group
 
     def _beating(self, group: Group) -> None:
-        with self.screen.doing("a short interval is set, and seen"):
-            now = steady.beating(self.ground, group)
+        with self.screen.doing("a short interval is set, and seen"), self.ground.marked("new interval"):
+            now = self.now = steady.beating(self.ground, group)
         if "refresh" in self.chosen:
-            self._told("refresh", steady.refresh(now, 10 if not self.long else 20))
+            self._told("refresh", steady.refresh(now, self.lengths.refreshes))
         if "rotate" in self.chosen:
-            self._told("rotate", steady.rotate(now, 0.01))
+            self._told("1 %", steady.rotate(now, 0.01))
         if "rotateall" in self.chosen:
-            self._told("rotateall", steady.rotate_all(now, self.first, self.bare))
+            self._told("all rotated", steady.rotate_all(now, self.first, self.bare))
 
-    def _told(self, scenario: str, rows: Iterable[Row]) -> None:
-        """Measure, and tell every figure as it comes."""
+    def _aside(self) -> None:
+        if "throttle" in self.chosen:
+            self._told("throttled", trouble.throttled(self.ground, self.lengths.throttled))
+        if "shared" in self.chosen:
+            self._told("shared", trouble.shared(self.ground, 500))
+
+    def _told(self, mark: str, rows: Iterable[Row]) -> None:
+        """Measure, and tell every figure as it comes. `mark`: what the plots call it."""
         heading = ""
-        with self.ground.marked(scenario):
+        with self.ground.marked(mark):
             for each in rows:
                 if each.scenario != heading:
                     heading = each.scenario

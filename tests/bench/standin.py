@@ -71,12 +71,12 @@ class Control:
         done = await getattr(self, order.pop("do"))(**order)
         return web.Response(text=json.dumps(done), content_type="application/json")
 
-    async def open(self, name: str, secrets: list[Any], latency: float, rate: float | None, *, batching: bool) -> int:
+    async def open(self, name: str, secrets: list[Any], latency: float, *, batching: bool) -> int:
         """A new account; its port."""
         account = Account(batching)
         for each, tags in secrets:
             account.create(each, tags)
-        self.served[name] = Served(account, latency, Bucket(rate) if rate else None)
+        self.served[name] = Served(account, latency)
         await self.served[name].up()
         return self.served[name].port
 
@@ -88,6 +88,10 @@ class Control:
     async def calls(self, name: str, since: int) -> list[tuple[float, str, bool, int]]:
         """What an account was asked, but for the first so many calls."""
         return self.served[name].calls[since:]
+
+    async def limit(self, name: str, rate: float) -> None:
+        """From now on, throttle."""
+        self.served[name].bucket = Bucket(rate)
 
     async def stick(self, name: str, *, stuck: bool) -> None:
         """From now on, take calls and do not answer them; or do."""

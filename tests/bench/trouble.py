@@ -1,0 +1,171 @@
+"""The bad days: a backend that throttles, one that is gone for a while, one that is stuck among many."""
+
+import math
+import statistics
+import time
+from collections.abc import Callable, Iterable, Iterator
+
+from tests.bench.backend import Account, Call
+from tests.bench.ground import AT_REST, Ground, Group
+from tests.bench.ledger import SECRETS, STATUSES
+from tests.bench.rows import Row, row
+from tests.bench.steady import Beating
+from tests.cluster.world import REFRESH
+
+RATE, TOO_MANY = (
+    50,
+    1000,
+)  # calls a second: what the throttling backend bears, and what a store is allowed that knows it not
+STORES, EACH, EVERY = 20, 10, 2
+_SLOWEST_CHECK = 4.0  # seconds between two looks at a store that is down, at most
+_QUICKEST_CHECK = 0.8 * _SLOWEST_CHECK  # as chance has it
+
+
+def throttled(ground: Ground, size: int) -> Iterator[Row]:
+    """A backend that bears 50 calls a second, one secret a call: a store that knows it, and one that does not."""
+    groups = {allowed: ground.group(f"throttle-{allowed}", size, batching=False) for allowed in (RATE, TOO_MANY)}
+    since = len(ground.ledger)
+    for group in groups.values():
+        ground.declare(group, AT_REST)
+    for group in groups.values():
+        ground.synced(group, since, within=120)
+    for allowed, group in groups.items():  # so that all is asked for at one moment, not as it is being declared
+        group.account.limit(RATE)
+        ground.world.patch("ClusterSecretStore", "", group.store, {"spec": {"refresh": {"callsPerSecond": allowed}}})
+    ground.world.still(*(group.account.counts for group in groups.values()), for_seconds=1.5, within=60)
+    since, asked = len(ground.ledger), {allowed: len(group.account.calls()) for allowed, group in groups.items()}
+    for group in groups.values():
+        group.account.rotate()
+        ground.world.annotate("ClusterSecretStore", "", group.store, {REFRESH: "now"})
+    for group in groups.values():
+        ground.synced(group, since, within=60 + size / 5)
+    for allowed, group in groups.items():
+        wrong = ground.wrong(group, dict.fromkeys(group.account.secrets, 1))
+        yield from _throttled(f"callsPerSecond {allowed}", group, group.account.calls(asked[allowed]), wrong)
+
+
+def _throttled(store: str, group: Group, calls: list[Call], wrong: int) -> Iterator[Row]:
+    name = f"backend throttles at {RATE} calls/s"
+    good = [call for call in calls if not call.throttled]
+    later = [call for call in calls if call.at > calls[0].at + 1]
+    share = sum(call.throttled for call in later) / max(1, len(later)) * 100
+    refused = len(calls) - len(good)
+    note = f"{refused} of {len(calls)} calls in all were refused; {group.size} secrets, no permission for batches"
+    yield row(name, f"{store}: calls refused after the first second", share, "%", at_most=1, note=note)
+    least = max(1.0, (len(good) - RATE) / RATE)
+    goal = f"≤ 1.2 × what {RATE} calls/s allow ({least:.1f} s for {len(good)} calls)"
+    what = f"{store}: all rotated, from the first call to the last"
+    yield row(name, what, good[-1].at - calls[0].at, "s", at_most=1.2 * least, goal=goal)
+    yield row(name, f"{store}: Secrets that do not hold what they should", wrong, at_most=0)
+
+
+def outage(now: Beating, seconds: float, meanwhile: Iterable[Callable[[], None]]) -> Iterator[Row]:
+    """The backend of a group that is in sync is gone for so long, and comes back."""
+    ground, group, account = now.ground, now.group, now.group.account
+    ground.quiet(0.5)
+    since, spent = len(ground.ledger), _spent(now)
+    down = account.down()
+    for work in meanwhile:
+        work()
+    time.sleep(max(0.0, down + seconds - time.time()))
+    kept, told, calls = ground.wrong(group, now.rotated), ground.ready(group), _spent(now) - spent
+    touched = ground.ledger.writes(since, what=SECRETS, namespaces=group.namespaces)
+    back = len(ground.ledger)
+    up = account.up()
+    gone = up - down
+    ground.written(group, STATUSES, group.size - told, back, within=90)
+    ground.until(lambda: ground.ready(group) == group.size, "that all are in sync again", within=90, poll=0.5)
+    ended = max(each.at for each in ground.ledger.writes(back, what=STATUSES, namespaces=group.namespaces))
+    name, note = (
+        f"backend down for {gone:.0f} s, then up",
+        f"{group.size - told} of {group.size} had said that it is down",
+    )
+    yield row(name, "Secrets that do not hold what they should, at its end", kept, at_most=0)
+    yield row(name, "writes of Secrets while it is down", len(touched), at_most=0)
+    most = math.ceil(gone / _QUICKEST_CHECK) + 8
+    goal = f"≤ {most}: one try every {_QUICKEST_CHECK:g} s, and what was under way"
+    yield row(name, "calls while it is down", calls, at_most=most, goal=goal)
+    yield row(name, "all in sync, from its return", ended - up, "s", at_most=5, note=note)
+
+
+def _spent(now: Beating) -> float:
+    """Calls of the store by the operator's own count: what reaches nobody, nobody else can count."""
+    return now.ground.world.metric("keyferry_backend_calls_total", store=f"ClusterSecretStore {now.group.store}")
+
+
+def one_stuck(ground: Ground, rounds: int) -> Iterator[Row]:
+    """Twenty stores; one of them takes calls and answers none."""
+    groups = [ground.group(f"store-{number}", EACH) for number in range(STORES)]
+    since = len(ground.ledger)
+    for group in groups:
+        ground.declare(group, f"{EVERY}s")
+    for group in groups:
+        ground.synced(group, since, within=60)
+    stuck, *others = groups
+    grid = {group.store: _beat(ground, group.account) for group in others}
+    before = _delays(ground, groups, others, grid, rounds)
+    stuck.account.stick(stuck=True)
+    ground.until(lambda: _asked_lately(stuck.account), "that the stuck store is asked", within=30, poll=0.1)
+    after = _delays(ground, groups, others, grid, rounds)
+    stuck.account.stick(stuck=False)
+    for group in groups:
+        ground.remove(group)
+    name = f"{STORES} stores, one of them stuck"
+    usual, now = statistics.median(before), statistics.median(after)
+    note = f"medians of {len(after)} changes; {usual * 1000:.0f} ms without a stuck one"
+    what = f"the other {STORES - 1}: from their beat until a change is written, more than without"
+    yield row(name, what, (now / usual - 1) * 100, "%", at_most=10, note=note)
+    tail, usual_tail = (statistics.quantiles(each, n=10)[-1] * 1000 for each in (after, before))
+    yield row(name, "the same, slowest tenth", tail, "ms", note=f"{usual_tail:.0f} ms without a stuck one")
+
+
+def _asked_lately(account: Account) -> bool:
+    return account.calls()[-1].at > time.time() - 0.5
+
+
+def _beat(ground: Ground, account: Account) -> float:
+    """When a store's beats are, within its interval: the earliest of some looks at its catalogue."""
+    start = len(account.calls())
+    ground.until(lambda: len(account.sweeps(start)) >= 3, "three refreshes", within=30, poll=0.1)
+    times = [call.at for call in account.sweeps(start)]
+    return times[0] + min((at - times[0] + EVERY / 2) % EVERY - EVERY / 2 for at in times)
+
+
+def _delays(
+    ground: Ground, rotated: list[Group], seen: list[Group], grid: dict[str, float], rounds: int
+) -> list[float]:
+    """For each round and store: seconds from the beat at which a change could be seen until all of it is written."""
+    delays = []
+    for _ in range(rounds):
+        since = len(ground.ledger)
+        began = {group.store: group.account.rotate() for group in rotated}
+        for group in seen:
+            at, start, beat = began[group.store], grid[group.store], 0.0
+            ended = ground.written(group, SECRETS, group.size, since, within=60)
+            beat = start + math.ceil((at - start) / EVERY) * EVERY
+            delays.append(ended - beat)
+    return delays
+
+
+def shared(ground: Ground, size: int) -> Iterator[Row]:
+    """Many ExternalSecrets that all read one secret."""
+    group = ground.group("shared", size, keys=1)
+    account, name = group.account, f"{size} ExternalSecrets on one secret"
+    ground.until(lambda: len(account.calls()) >= 2, "that the login is checked", within=30)
+    since, asked = len(ground.ledger), len(account.calls())
+    ground.declare(group, f"{EVERY}s")
+    ground.synced(group, since, within=90)
+    yield row(name, "calls for values at the first sync", _values(account, asked), at_most=1)
+    ground.quiet(0.5)
+    since, asked = len(ground.ledger), len(account.calls())
+    began = account.rotate()
+    ended = ground.synced(group, since, within=90)
+    noticed = next(call.at for call in account.sweeps(asked) if call.at >= began)
+    yield row(name, "calls for values at a change", _values(account, asked), at_most=1)
+    yield row(name, "all are written, from the look at the catalogue that notices", ended - noticed, "s")
+    wrong = ground.wrong(group, dict.fromkeys(account.secrets, 1))
+    yield row(name, "Secrets that do not hold what they should", wrong, at_most=0)
+
+
+def _values(account: Account, since: int) -> int:
+    return sum(call.of_values for call in account.calls(since))
