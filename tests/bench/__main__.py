@@ -16,6 +16,7 @@ from tests.demo.screen import Screen
 
 ROOT = Path(__file__).parents[2]
 DEFAULT = 1000
+BUSY = 0.1
 STOPPED = 130  # as shells have it for Ctrl-C
 CANNOT = (
     TooSlow,
@@ -79,14 +80,16 @@ def measure(screen: Screen, asked: argparse.Namespace) -> None:
     screen.heading(f"Starting, on {machine}")
     with prepared(found, asked.patience) as ground:
         rows = Run(ground, screen, asked.n, asked.chosen, LONG if asked.long else lengths(asked.n)).everything()
-        chart = drawn(ground, asked.n)
+        chart, others = drawn(ground, asked.n), ground.sampler.share_of_others()
     seconds = time.monotonic() - began
     write_json(ROOT / "build" / "bench.json", rows)
     if asked.docs:
-        Report(asked.n, rows, chart, machine, seconds, _command(asked)).write(ROOT / "docs" / "benchmarks.md")
+        Report(asked.n, rows, chart, machine, seconds, _command(asked), others).write(ROOT / "docs" / "benchmarks.md")
     else:
         (ROOT / "build" / "bench.svg").write_text(chart.svg())
     said = "docs/benchmarks.md and build/bench.json have" if asked.docs else "build/bench.json and build/bench.svg have"
+    if others > BUSY:
+        screen.failed(f"{others:.0%} of the processors went to other work meanwhile: times and ratios are worth little")
     screen.heading(f"{said} all of it. It took {seconds:.0f} s.")
 
 

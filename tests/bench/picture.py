@@ -1,5 +1,6 @@
 """What a run looked like over time: calls, writes, processor time and memory."""
 
+import itertools
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -22,7 +23,7 @@ def drawn(ground: Ground, size: int) -> Chart:
     series = [each for each in ground.sampler.series if start <= each.at <= end]
 
     def rate(times: Iterable[float]) -> list[list[Point]]:
-        return [_a_second((at - start for at in times), end - start)]
+        return list(_a_second(at - start for at in times if start <= at <= end))
 
     panels = [
         Panel(
@@ -39,17 +40,30 @@ def drawn(ground: Ground, size: int) -> Chart:
                 Line(_GREEN, rate(each.at for each in own), "the operator", filled=True),
             ],
         ),
-        Panel("The operator's processor time, % of a core", [Line(_VIOLET, list(_load(series, start)), filled=True)]),
+        Panel(
+            "Processor time, % of a core",
+            [
+                Line(_GREY, [list(_others(ground, start, end))], "what is not the bench's"),
+                Line(_VIOLET, list(_load(series, start)), "the operator", filled=True),
+            ],
+        ),
         Panel("The operator's resident memory, MiB", [Line(_BLUE, list(_memory(series, start)))], MEMORY.get(size)),
     ]
     marks = [(begin - start, done - start, name) for begin, done, name in ground.marks if name]
     return Chart(end - start, panels, marks)
 
 
-def _a_second(times: Iterable[float], seconds: float) -> list[Point]:
-    """How many there were in each second, as steps."""
+def _a_second(times: Iterable[float]) -> Iterator[list[Point]]:
+    """How many there were in each second: steps, with nothing drawn where there was nothing."""
     counts = Counter(int(at) for at in times)
-    return [(float(at + side), float(counts[at])) for at in range(int(seconds) + 1) for side in (0, 1)]
+    steps: list[Point] = []
+    for second in sorted(counts):
+        if steps and steps[-1][0] < second:
+            yield steps
+            steps = []
+        steps += [(float(second), float(counts[second])), (second + 1.0, float(counts[second]))]
+    if steps:
+        yield steps
 
 
 def pieces(series: Sequence[Usage]) -> Iterator[list[Usage]]:
@@ -70,6 +84,12 @@ def _load(series: Sequence[Usage], start: float) -> Iterator[list[Point]]:
         points = [(later.at - start, 100 * (later.cpu - one.cpu) / (later.at - one.at)) for one, later in pairs]
         if points:
             yield points
+
+
+def _others(ground: Ground, start: float, end: float) -> Iterator[Point]:
+    series = [each for each in ground.sampler.others if start <= each[0] <= end][::4]
+    for (one, before), (later, after) in itertools.pairwise(series):
+        yield later - start, max(0.0, 100 * (after - before) / (later - one))
 
 
 def _memory(series: Sequence[Usage], start: float) -> Iterator[list[Point]]:

@@ -35,11 +35,11 @@ class Panel:
 
     @property
     def top(self) -> float:
-        """The end of its axis: 1, 2, 2.5 or 5 times a power of ten."""
+        """The end of its axis: 1, 1.5, 2, 2.5 or 5 times a power of ten."""
         highest = max((y for line in self.lines for piece in line.pieces for _, y in piece), default=0.0)
         highest = max(highest, self.goal or 0.0, 1e-9)
         power = 10.0 ** math.floor(math.log10(highest))
-        return next(step * power for step in (1, 2, 2.5, 5, 10) if step * power >= highest)
+        return next(step * power for step in (1, 1.5, 2, 2.5, 5, 10) if step * power >= highest)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,14 +61,15 @@ class Chart:
         return "\n".join([*parts, "</svg>", ""])
 
     def _x(self, seconds: float) -> float:
-        return round(LEFT + (WIDTH - LEFT - RIGHT) * seconds / self.seconds, 1)
+        return round(LEFT + (WIDTH - LEFT - RIGHT) * min(1.0, seconds / self.seconds), 1)
 
     def _bands(self, height: int) -> Iterator[str]:
-        for number, (start, end, name) in enumerate(sorted(self.marks)):
+        for number, (start, end, name) in enumerate(sorted(self.marks, key=lambda mark: (mark[0], -mark[1]))):
             x, wide = self._x(start), max(1.0, self._x(end) - self._x(start))
             colour = _BANDS[number % 2]
             yield f'<rect x="{x}" y="{TOP - 4}" width="{wide:.1f}" height="{height - TOP - 14}" fill="{colour}"/>'
-            at = f"{x + min(wide, 60) / 2:.1f},{TOP - 8}"
+            yield f'<path d="M{x} {TOP - 4}v{height - TOP - 14}" stroke="{_GRID}"/>'
+            at = f"{x + min(wide, 24) / 2:.1f},{TOP - 8}"
             yield f'<text transform="translate({at}) rotate(-38)" fill="{_FAINT}">{escape(name)}</text>'
 
     def _panel(self, panel: Panel, y: int, *, last: bool) -> Iterator[str]:

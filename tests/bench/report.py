@@ -16,18 +16,17 @@ from tests.bench.rows import Row
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """Where it was measured, and how busy that was with other things when it began."""
+    """Where it was measured."""
 
     cores: int
     memory: int  # GiB
     python: str
-    busy: float  # processes that ran or wanted to, over the minute before
 
     @classmethod
     def here(cls) -> "Machine":
         pages = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
         cores = len(os.sched_getaffinity(0))
-        return cls(cores, round(pages / 2**30), platform.python_version(), os.getloadavg()[0])
+        return cls(cores, round(pages / 2**30), platform.python_version())
 
     def __str__(self) -> str:
         return f"{self.cores} cores, {self.memory} GiB of memory, Python {self.python}"
@@ -49,6 +48,7 @@ class Report:
     machine: Machine
     seconds: float
     command: str
+    others: float  # the share of its processors that went to what is not the bench's
 
     def write(self, page: Path) -> None:
         """Put it into the page, in place of what stood there about the last run of this size, with its picture."""
@@ -60,8 +60,8 @@ class Report:
         yield f"## {self.size:,} ExternalSecrets"
         yield ""
         yield (
-            f"Measured on {datetime.now(UTC):%Y-%m-%d} with `{self.command}`: {self.machine}; {self.machine.busy:.1f} "
-            f"other processes were at work when it began. It took {self.seconds:.0f} s."
+            f"Measured on {datetime.now(UTC):%Y-%m-%d} with `{self.command}`: {self.machine}, of whose "
+            f"processors {self.others:.0%} went to other work meanwhile. It took {self.seconds:.0f} s."
         )
         yield ""
         yield "| scenario | what | figure | goal | × bare | reached | note |"

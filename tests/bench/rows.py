@@ -72,4 +72,3 @@ def times_bare(scenario: str, what: str, seconds: float, bare: float | None, *, 
             scenario, what, seconds, "s", goal=goal, note=note or "the bare minimum was not measured in this run"
         )
     return row(scenario, what, seconds, "s", at_most=factor * bare, goal=goal, bare=bare, note=note)
-

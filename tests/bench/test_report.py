@@ -18,7 +18,7 @@ CHART = Chart(
     ],
     [(0.0, 30.0, "first <sync>"), (30.0, 31.0, "restart")],
 )
-MACHINE = Machine(2, 8, "3.11.0", 0.5)
+MACHINE = Machine(2, 8, "3.11.0")
 
 
 @pytest.mark.parametrize(("figure", "reached"), [(99.9, True), (100.0, True), (100.1, False), (None, None)])
@@ -53,7 +53,7 @@ def test_what_is_not_reached_is_on_the_page_with_its_reason(tmp_path):
     page.write_text("# Benchmarks\n")
     missed = row("refresh, nothing changed", "CPU of the operator for one", 0.8, "ms", at_most=0.3)
 
-    Report(1000, [missed], CHART, MACHINE, 100.0, "make bench").write(page)
+    Report(1000, [missed], CHART, MACHINE, 100.0, "make bench", 0.02).write(page)
 
     assert reason(missed.scenario, missed.what) in page.read_text()
     assert (tmp_path / "benchmarks-1000.svg").read_text() == CHART.svg()
