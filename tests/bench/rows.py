@@ -57,11 +57,17 @@ def row(
         what,
         None if figure is None else round(figure, 4),
         unit,
-        goal or (f"≤ {number(at_most)} {unit}".rstrip() if at_most is not None else ""),
+        goal or _goal(at_most, unit),
         round(figure / bare, 2) if figure is not None and bare else None,
         figure <= at_most if measured and figure is not None and at_most is not None else None,
         note,
     )
+
+
+def _goal(at_most: float | None, unit: str) -> str:
+    if at_most is None:
+        return ""
+    return f"≤ {number(at_most)} {unit}".rstrip() if at_most else "none"
 
 
 def times_bare(scenario: str, what: str, seconds: float, bare: float | None, *, factor: float, note: str = "") -> Row:
