@@ -58,7 +58,9 @@ class App:
         self.store_queue = Queue(self.stores.work, limit=_STORES_AT_ONCE)
         targets = Targets(self.kube, self.watched)
         reconciler = ExternalSecrets(self.kube, self.watched, self.stores.running, targets)
-        self.queue = Queue(reconciler.work, limit=self.settings.workers)
+        self.queue = Queue(
+            reconciler.work, self.settings.workers, group=self.watched.by_store.on, share=self.settings.workers_of_store
+        )
 
     async def run(self) -> None:
         """Learn what there is, then work until cancelled."""

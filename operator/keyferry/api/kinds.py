@@ -123,6 +123,7 @@ _SINCE = Column("Since", _ready("lastTransitionTime"), "How long Ready has been 
 _MESSAGE = Column("Message", _ready("message"), "Why, and what to do about it.", wide=True)
 
 _STORE_COLUMNS = (
+    Column("Provider", ".status.provider", "Which backend it is."),
     Column("Mapping", ".spec.mapping.by", "What maps a key to an external secret, where the spec says it."),
     _READY,
     _REASON,

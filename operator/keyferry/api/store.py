@@ -233,7 +233,7 @@ class StoreAccess(Model):
     listing: Granted = Field(Granted.UNTRIED, description="Whether the catalogue can be listed.")
     batching: Granted = Field(Granted.UNTRIED, description="Whether several values come with one call.")
     reading: Granted = Field(
-        Granted.UNTRIED, description="Whether values can be read: Denied when none of those asked for could be."
+        Granted.UNTRIED, description="Whether values can be read: Denied while none of those asked for ever could be."
     )
 
 
@@ -244,6 +244,7 @@ class StoreStatus(Model):
     conditions: tuple[Condition, ...] = Field(
         (), description="Ready, and Reconciling or Stalled while it is not.", json_schema_extra=keyed("type")
     )
+    provider: str | None = Field(None, description="Which provider the spec names.")
     access: StoreAccess = Field(default_factory=StoreAccess, description="What the login may do.")
     lacking: tuple[str, ...] = Field((), description="Permissions that are missing, and what that costs.")
     offered: int | None = Field(

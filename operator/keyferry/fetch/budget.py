@@ -28,13 +28,13 @@ class Budget:
     concurrency: int
     timeout: float  # seconds, of one call
     calls: Counter[str] = field(default_factory=Counter)
-    _rate: float = field(init=False)
+    rate: float = field(init=False)  # calls per second that the backend bears, as far as it has told
     _free_at: float = field(default=0.0, init=False)
     _slowed_at: float = field(default=float("-inf"), init=False)  # when the backend last asked for patience
     _slots: asyncio.Semaphore = field(init=False)
 
     def __post_init__(self) -> None:
-        self._rate = self.per_second
+        self.rate = self.per_second
         self._slots = asyncio.Semaphore(self.concurrency)
 
     async def __call__(self, operation: str, call: Callable[[], Awaitable[T]]) -> T:
@@ -57,7 +57,7 @@ class Budget:
                 result = failure.reason
                 raise
             else:
-                self._rate = min(self.per_second, self._rate * _RECOVERY)
+                self.rate = min(self.per_second, self.rate * _RECOVERY)
                 return answer
             finally:
                 metrics.BACKEND_CALLS.labels(self.store, operation, result).inc()
@@ -77,14 +77,14 @@ class Budget:
         slowed_at = None
         while slowed_at != self._slowed_at:  # a turn that was given before the backend asked for patience is void
             slowed_at = self._slowed_at
-            self._free_at = max(self._free_at, loop.time() - 1.0) + 1.0 / self._rate
+            self._free_at = max(self._free_at, loop.time() - 1.0) + 1.0 / self.rate
             if (wait := self._free_at - loop.time()) > 0:
                 await asyncio.sleep(wait)
 
     def _slow_down(self, retry_after: float | None, started: float) -> None:
         now = asyncio.get_running_loop().time()
         if started > self._slowed_at:  # else it was under way already: many answers of one moment say one thing
-            self._rate = max(self.per_second / 64, 0.1, self._rate / 2)
+            self.rate = max(self.per_second / 64, 0.1, self.rate / 2)
         self._slowed_at = now
         pause = min(_LONGEST_PAUSE_SECONDS, _PAUSE_SECONDS if retry_after is None else retry_after)
         self._free_at = max(self._free_at, now + pause)

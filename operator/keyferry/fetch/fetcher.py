@@ -61,7 +61,7 @@ class Fetcher:
     _pages: int = field(default=0, init=False)  # calls that the last sweep took, or had taken when it was given up
 
     def __post_init__(self) -> None:
-        self._sweeper = Sweeper(self._sweep)
+        self._sweeper = Sweeper(self._sweep, self._sweep_pause)
         self._batcher = Batcher(self._batch, lambda: self.backend.batch)
 
     @property
@@ -75,12 +75,19 @@ class Fetcher:
         return len(self.last_sweep.ids()) if self.last_sweep and not self.guard.held else None
 
     async def look(
-        self, asked: Collection[Lookup | Search], hierarchy: tuple[str, ...], *, at: float, slack: float = 0.0
+        self,
+        asked: Collection[Lookup | Search],
+        hierarchy: tuple[str, ...],
+        *,
+        at: float,
+        slack: float = 0.0,
+        expected: Callable[[Looked], bool] = lambda _: False,
     ) -> Looked:
         """Which versions are there, for a namespace called `hierarchy[0]` in the backend.
 
         `at`: the loop's time that the answer must not be older than; `slack`: seconds by which it may, as long as
-        nothing is missing. Every failure is an answer.
+        nothing is missing. What the catalogue says is confirmed where it may err, unless it is what was `expected`.
+        Every failure is an answer.
         """
         if any(isinstance(each, Search) for each in asked):
             self._searched_at = asyncio.get_running_loop().time()
@@ -97,7 +104,7 @@ class Fetcher:
             if not isinstance(failure, Throttled):
                 self.trouble(failure)
             return dict.fromkeys(asked, failure)
-        return await self._confirmed(answers, hierarchy)
+        return answers if expected(answers) else await self._confirmed(answers, hierarchy)
 
     async def values(self, found: Collection[Found], *, fresh: bool = False) -> dict[Found, Fetched]:
         """What was found holds: from the cache where that has just this version, else (or if `fresh`) the backend."""
@@ -126,18 +133,22 @@ class Fetcher:
 
     def _listed(self) -> Catalogue:
         """The catalogue, where it may be listed and that costs fewer calls than reading. Raises _Unlisted."""
-        searched = asyncio.get_running_loop().time() - self._searched_at < _SEARCH_SECONDS
-        costly = self.mapping.named and not searched and self._pages > self._affordable()
-        if costly or not self.access.listing or not isinstance(self.backend, Catalogue):
+        if self._costly() or not self.access.listing or not isinstance(self.backend, Catalogue):
             raise _Unlisted(
                 f"{self.store}: its login may not list secrets, which mapping by Tags and find need: grant that, or "
                 "map by Names or Paths and name every key"
             )
         return self.backend
 
-    def _affordable(self) -> int:
-        """How many calls a sweep may take before reading directly is the cheaper way."""
-        return math.ceil(max(1, self.demand()) / max(1, self.backend.batch)) + _LEARNING_PAGES
+    def _costly(self) -> bool:
+        """Whether a sweep takes more calls than reading directly, where that would do."""
+        searched = asyncio.get_running_loop().time() - self._searched_at < _SEARCH_SECONDS
+        reads = math.ceil(max(1, self.demand()) / max(1, self.backend.batch))
+        return self.mapping.named and not searched and self._pages > reads + _LEARNING_PAGES
+
+    def _sweep_pause(self) -> float:
+        """Seconds from the start of one sweep to the next: whoever asks how often, reads keep half of the budget."""
+        return 0.0 if self._costly() else 2.0 * self._pages / self.budget.rate
 
     async def _sweep(self) -> Snapshot:
         started = asyncio.get_running_loop().time()

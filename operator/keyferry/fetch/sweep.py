@@ -1,6 +1,7 @@
 """Versions first: one look at the catalogue, fresh enough for whoever asks, shared by all who ask meanwhile."""
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
@@ -14,13 +15,14 @@ _CLOSED = "the store was closed while its catalogue was being listed"
 class Sweeper:
     """Takes snapshots, one at a time. Whoever needs one that began after some moment shares it with all who do.
 
-    One event loop owns it. `take` makes a snapshot, or raises.
+    One event loop owns it. `take` makes a snapshot, or raises; starts are `pause()` seconds apart.
     """
 
     take: Callable[[], Awaitable[Snapshot]]
+    pause: Callable[[], float] = lambda: 0.0
     last: Snapshot | None = field(default=None, init=False)
     _running: asyncio.Task[Snapshot] | None = field(default=None, init=False)
-    _running_since: float = field(default=0.0, init=False)
+    _running_since: float = field(default=-math.inf, init=False)
     _closed: bool = field(default=False, init=False)
 
     async def snapshot(self, *, not_before: float) -> Snapshot:
@@ -30,8 +32,9 @@ class Sweeper:
             if self.last and self.last.started >= not_before:
                 return self.last
             if self._running is None:
-                self._running_since = asyncio.get_running_loop().time()
-                self._running = asyncio.create_task(self._take())
+                now = asyncio.get_running_loop().time()
+                self._running_since = max(now, self._running_since + self.pause())
+                self._running = asyncio.create_task(self._take(after=self._running_since - now))
                 self._running.add_done_callback(_heard)
             began, running = self._running_since, self._running
             snapshot = await _outcome(running, shared=began >= not_before)
@@ -39,8 +42,9 @@ class Sweeper:
                 return snapshot
         raise StoreNotReady(_CLOSED)
 
-    async def _take(self) -> Snapshot:
+    async def _take(self, *, after: float) -> Snapshot:
         try:
+            await asyncio.sleep(after)
             self.last = await self.take()
             return self.last
         finally:

@@ -140,12 +140,10 @@ class Kube:
                 f"the API server does not answer {method} {at.what}: {type(broken).__name__}"
             ) from broken
         metrics.KUBE_REQUESTS.labels(method, at.resource, str(code)).inc()
-        try:
-            answer = json.loads(text) if text else {}
-        except ValueError:
-            answer = {}
         if code >= HTTPStatus.BAD_REQUEST:
-            raise error_for(code, answer, f"{method} {at.what}")
+            raise error_for(code, _parsed(text) or {}, f"{method} {at.what}")
+        if (answer := _parsed(text)) is None:  # a proxy in between, perhaps
+            raise KubeUnavailable(f"what answers {method} {at.what} is no API server: its answer is no JSON object")
         return code, answer
 
     @asynccontextmanager
@@ -193,6 +191,15 @@ class Kube:
                     yield event
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as broken:
             raise KubeUnavailable(f"the watch of {at.what} broke: {type(broken).__name__}") from broken
+
+
+def _parsed(text: bytes) -> Json | None:
+    """The JSON object of an answer; None where it is none."""
+    try:
+        answer = json.loads(text)
+    except ValueError:
+        return None
+    return answer if isinstance(answer, dict) else None
 
 
 async def connect(*, timeout: float = 30.0, connections: int = 32) -> Kube:

@@ -35,6 +35,10 @@ class Index(Generic[K, V]):
             for source in new:
                 self._dependents[source].add(dependent)
 
+    def on(self, dependent: V) -> frozenset[K]:
+        """What it depends on."""
+        return self._sources.get(dependent, frozenset())
+
     def of(self, source: K) -> frozenset[V]:
         """Who depends on it."""
         return frozenset(self._dependents.get(source, ()))

@@ -1,9 +1,12 @@
 """One heap of due times, worked by a bounded number of tasks. A key is never worked twice at once."""
 
 import asyncio
+import functools
 import heapq
 import itertools
 import logging
+import sys
+from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
@@ -32,17 +35,22 @@ class Queue(Generic[K]):
 
     `work(key, due)` does the work and returns the loop's time when the key is due again, or None for "when nudged".
     It should not raise, but have a boundary of its own; where it does, its key is due again in a minute all the same.
-    Times are those of the running loop, in seconds.
+    Times are those of the running loop, in seconds. `limit` keys are worked at once, `share` of those for which `group`
+    says the same: what waits for one thing leaves room for the others.
     """
 
     work: Callable[[K, float], Awaitable[float | None]]
     limit: int
+    group: Callable[[K], Hashable] = lambda _: None
+    share: int = sys.maxsize
     beat: float = field(default=0.0, init=False)  # when the heap was last looked at: liveness depends on it
     _slots: dict[K, _Slot] = field(default_factory=dict, init=False)
     _heap: list[tuple[float, int, K]] = field(default_factory=list, init=False)
     _order: "itertools.count[int]" = field(default_factory=itertools.count, init=False)
     _woken: asyncio.Event = field(default_factory=asyncio.Event, init=False)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set, init=False)
+    _busy: Counter[Hashable] = field(default_factory=Counter, init=False)  # keys of each group that are being worked
+    _held: dict[Hashable, deque[tuple[float, K]]] = field(default_factory=dict, init=False)  # due, beyond the share
 
     def nudge(self, key: K, at: float | None = None) -> None:
         """The key is due now, or at that time if it is not due earlier."""
@@ -93,10 +101,18 @@ class Queue(Generic[K]):
             due, _, key = heapq.heappop(self._heap)
             slot = self._slots.get(key)
             if slot and slot.due == due and not slot.running:  # else: moved since
-                slot.due, slot.running = None, True
-                task = asyncio.create_task(self._one(key, slot, due))
-                self._tasks.add(task)
-                task.add_done_callback(self._done)
+                self._start(key, slot, due)
+
+    def _start(self, key: K, slot: _Slot, due: float) -> None:
+        group = self.group(key)
+        if self._busy[group] >= self.share:
+            self._held.setdefault(group, deque()).append((due, key))
+            return
+        self._busy[group] += 1
+        slot.due, slot.running = None, True
+        task = asyncio.create_task(self._one(key, slot, due))
+        self._tasks.add(task)
+        task.add_done_callback(functools.partial(self._done, group))
 
     async def _one(self, key: K, slot: _Slot, due: float) -> None:
         try:
@@ -105,6 +121,19 @@ class Queue(Generic[K]):
             self._settle(key, slot, asyncio.get_running_loop().time() + _AFTER_BUG_SECONDS)
             raise
         self._settle(key, slot, following)
+
+    def _release(self, group: Hashable) -> None:
+        """One of a group is done: the first of those that are held back may go."""
+        self._busy[group] -= 1
+        if not self._busy[group]:
+            del self._busy[group]
+        held = self._held.get(group, deque())
+        while held:
+            due, key = held.popleft()
+            if (slot := self._slots.get(key)) and slot.due == due:  # else: moved since
+                heapq.heappush(self._heap, (due, next(self._order), key))
+                return
+        self._held.pop(group, None)
 
     def _settle(self, key: K, slot: _Slot, following: float | None) -> None:
         slot.running = False
@@ -115,8 +144,9 @@ class Queue(Generic[K]):
         else:  # not due until it is nudged, and then it is known again
             del self._slots[key]
 
-    def _done(self, task: asyncio.Task[None]) -> None:
+    def _done(self, group: Hashable, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
+        self._release(group)
         self._woken.set()
         if not task.cancelled() and (bug := task.exception()):
             _LOG.error("internal error beyond its boundary; please report it: %s", places(bug))

@@ -95,14 +95,21 @@ class ExternalSecrets:
         forced = now.forced(self._looked_at.get(now.key, -math.inf))
         if not forced and self._nothing_new(now, due):
             return Outcome()
+
+        def unchanged(looked: Looked) -> bool:
+            made = now.as_asked and now.undisturbed and now.made_of(sources(looked))
+            return made and not forced and _told(looked)
+
         now.fetcher.guard.remember([source.id for source in now.status.sources if source.version])
         looked = await now.fetcher.look(
             now.spec.requests,
             now.hierarchy,
             at=moment if forced else due,
             slack=0.0 if forced else self._slack(now, due),
+            expected=unchanged,
         )
-        if not forced and now.as_asked and now.undisturbed and now.made_of(sources(looked)) and _told(looked):
+        if unchanged(looked):
+            self.doubt.seen(now, looked)
             return Outcome()
         if failure := _failure(now.spec, looked):
             of_store = isinstance(failure, BackendUnavailable)  # in the words that the store's own check will find

@@ -70,6 +70,7 @@ def _status(body: Json, old: StoreStatus, findings: Findings, now: datetime) -> 
     return StoreStatus(
         observed_generation=generation,
         conditions=since(_conditions(findings, old, generation), old.conditions, now),
+        provider=next(iter(body.get("spec", {}).get("provider") or ()), None),
         access=_access(old, findings),
         lacking=findings.access.lacking if findings.access and findings.checked else old.lacking,
         offered=old.offered if findings.offered is None else findings.offered,

@@ -25,6 +25,7 @@ class Waking:
     nudge: Callable[[Key, float | None], None]
     nudge_store: Callable[[StoreKey], None]
     _calm: Calm[Key] = field(default_factory=Calm)
+    _patience: Calm[Key] = field(default_factory=Calm)  # with who forces refreshes again and again
 
     def external_secret(self, body: Json, *, deleted: bool) -> None:
         """An ExternalSecret appeared, changed or went. What only we changed (its status) wakes nobody."""
@@ -45,13 +46,15 @@ class Waking:
             self._depends(key, [store_key(key, spec)], [target_key(key, spec)], [key.namespace])
         except SyncError:  # its reconciliation says so
             self._depends(key, [], [], [key.namespace])
-        self.nudge(key, None)
+        again = known is not None and _is(known, metadata["uid"]) and _same_spec(known, body)  # a refresh is forced
+        self.nudge(key, self._patience.disturbed(key, asyncio.get_running_loop().time()) if again else None)
 
     def external_secret_gone(self, key: Key) -> None:
         """An ExternalSecret is no more; its reconciliation forgets it, too."""
         self.watched.external_secrets.pop(key, None)
         self._depends(key, [], [], [])
         self._calm.forget(key)
+        self._patience.forget(key)
         self.nudge(key, None)
 
     def _depends(self, key: Key, stores: list[StoreKey], targets: list[Key], namespaces: list[str]) -> None:
@@ -98,9 +101,8 @@ class Waking:
         """A Secret appeared, changed or went: a target may have drifted, a login may be another."""
         meta = self.watched.secrets.get(key)
         self.watched.by_owner.put(key, [Key(key.namespace, meta.owner)] if meta and meta.made else [])
-        now = asyncio.get_running_loop().time()
         for dependent in self.watched.by_target.of(key):
-            self.nudge(dependent, self._calm.disturbed(dependent, now))
+            self.nudge(dependent, self._calm.disturbed(dependent, asyncio.get_running_loop().time()))
         for store in self.watched.by_credential.of(key):
             self.nudge_store(store)
 
@@ -139,6 +141,10 @@ class Waking:
 def _is(known: Json | None, uid: str) -> bool:
     """Whether it is that very object that is known: the deletion of a namesake may be told late."""
     return known is not None and known["metadata"]["uid"] == uid
+
+
+def _same_spec(known: Json, body: Json) -> bool:
+    return bool(known["metadata"]["generation"] == body["metadata"]["generation"])
 
 
 def _called(body: Json) -> tuple[Any, ...]:

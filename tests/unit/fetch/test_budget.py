@@ -175,7 +175,7 @@ async def test_one_moment_of_throttling_halves_the_rate_once_however_many_calls_
     limits = budget()
     answers = await called(limits, 8, throttling([], 0, takes=1))
     assert {type(answer) for answer in answers} == {Throttled}
-    assert limits._rate == 5
+    assert limits.rate == 5
 
 
 async def test_throttling_again_and_again_never_stops_the_store():
@@ -191,9 +191,9 @@ async def test_good_calls_give_the_rate_back_and_not_more():
     limits = budget()
     await called(limits, 1, throttling([], 0))
     await called(limits, 20, noting([]))
-    assert 5 < limits._rate < 10
+    assert 5 < limits.rate < 10
     await called(limits, 20, noting([]))
-    assert limits._rate == 10
+    assert limits.rate == 10
 
 
 async def test_failures_give_no_rate_back():
@@ -203,7 +203,7 @@ async def test_failures_give_no_rate_back():
     limits = budget()
     await called(limits, 1, throttling([], 0))
     await called(limits, 20, call)
-    assert limits._rate == 5
+    assert limits.rate == 5
 
 
 async def test_every_call_is_counted_answered_or_not():

@@ -18,7 +18,7 @@ from keyferry.errors import (
 )
 from keyferry.values import Lookup, Ref, Search, Value
 from tests.unit.fakes import FakeBackend, PlainBackend
-from tests.unit.fetch.counter import NO_LISTING, PATHS, TAGS, Counter, filled
+from tests.unit.fetch.counter import NO_LISTING, PATHS, TAGS, Counter, filled, now
 
 pytestmark = pytest.mark.looptime(start=1000.0)
 ALL = Search(regexp=".")
@@ -66,6 +66,21 @@ async def test_what_is_missing_by_name_for_the_backend_too_is_missing():
     counter = Counter(filled(1))
     assert isinstance(await counter.seen("nobody"), SecretMissing)
     assert counter.backend.calls == {"list": 1, "fetch": 1}
+
+
+async def test_what_was_expected_to_be_missing_is_not_asked_for_again():
+    counter = Counter(filled(1))
+    await counter.look("k0", "k9", expected=lambda looked: isinstance(looked[Lookup("k9")], SecretMissing))
+    assert counter.backend.calls == {"list": 1}
+
+
+async def test_whoever_asks_how_often_sweeps_take_half_of_the_budget():
+    counter = Counter(filled(250), mapping=TAGS)
+    counter.fetcher.budget.rate = 20.0
+    before = now()
+    for _ in range(100):
+        await counter.look("k0")
+    assert counter.backend.calls["list"] / (now() - before) == pytest.approx(10, rel=0.1)
 
 
 async def test_by_tags_what_the_catalogue_lacks_is_missing_and_nothing_is_guessed():

@@ -178,3 +178,19 @@ async def test_after_closing_nothing_is_looked_at_any_more():
     with pytest.raises(StoreNotReady, match="closed"):
         await sweeper.snapshot(not_before=0)
     assert catalogue.taken == 0
+
+
+async def test_the_next_look_waits_until_the_pause_since_the_last_has_passed():
+    catalogue = Catalogue()
+    sweeper = Sweeper(catalogue, lambda: 10.0)
+    first = await asked_at(0, sweeper, not_before=0)
+    second = await asked_at(3, sweeper, not_before=3)
+    assert (first.started, second.started, catalogue.taken) == (0.0, 10.0, 2)
+
+
+async def test_all_who_come_during_the_pause_share_the_look_after_it():
+    catalogue = Catalogue()
+    sweeper = Sweeper(catalogue, lambda: 10.0)
+    await asked_at(0, sweeper, not_before=0)
+    looks = await asyncio.gather(*(asked_at(time, sweeper, not_before=time) for time in (3, 6, 9)))
+    assert {look.started for look in looks} == {10.0}

@@ -146,6 +146,14 @@ async def test_an_answer_that_takes_too_long_is_given_up_and_let_go():
     assert slow.released
 
 
+@pytest.mark.parametrize("body", [b"<html>canary-9f3b</html>", b"", b"[]"])
+async def test_a_good_answer_that_is_no_object_comes_from_no_api_server(body: bytes):
+    made, _ = kube(Answer(200, body))
+    with pytest.raises(KubeUnavailable) as failed:
+        await made.get(SECRET)
+    assert str(failed.value) == "what answers GET secrets team/es is no API server: its answer is no JSON object"
+
+
 async def test_a_failure_that_is_no_json_is_an_error_too():
     made, _ = kube(Answer(502, b"<html>canary-9f3b</html>"))
     with pytest.raises(KubeUnavailable) as failed:

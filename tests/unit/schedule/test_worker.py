@@ -59,8 +59,11 @@ class Work:
 
 
 @asynccontextmanager
-async def running(work: Callable[[str, float], Awaitable[float | None]], limit: int = 10) -> AsyncIterator[Queue[str]]:
-    queue = Queue(work, limit)
+async def running(
+    work: Callable[[str, float], Awaitable[float | None]], limit: int = 10, share: int = 1000
+) -> AsyncIterator[Queue[str]]:
+    """A queue for which keys with the same first letter are a group."""
+    queue = Queue(work, limit, group=lambda key: key[0], share=share)
     task = asyncio.create_task(queue.run())
     await asyncio.sleep(0)
     try:
@@ -296,3 +299,43 @@ async def test_tidying_up_loses_no_key():
         await asyncio.sleep(1500)
     assert sorted(set(work.keys)) == sorted([*(f"k{n}" for n in range(10)), "busy"])
     assert [time for key, time in work.begun if key != "busy"] == [500.0 + n for n in range(10)]
+
+
+async def test_a_group_leaves_room_for_the_others():
+    work = Work(takes=10)
+    async with running(work, limit=4, share=2) as queue:
+        for number in range(8):
+            queue.nudge(f"a{number}")
+        queue.nudge("b")
+        await asyncio.sleep(5)
+    assert sorted(work.keys) == ["a0", "a1", "b"]
+
+
+async def test_those_held_back_follow_in_their_order():
+    work = Work(takes=1)
+    async with running(work, share=2) as queue:
+        for number in range(6):
+            queue.nudge(f"a{number}")
+        await asyncio.sleep(10)
+    assert work.keys == [f"a{number}" for number in range(6)]
+    assert work.times == [0, 0, 1, 1, 2, 2]
+
+
+async def test_one_held_back_that_is_nudged_again_is_worked_once():
+    work = Work(takes=1)
+    async with running(work, share=1) as queue:
+        for key in ("a0", "a1", "a2"):
+            queue.nudge(key)
+        await asyncio.sleep(0.5)
+        queue.nudge("a1", at=-1.0)
+        await asyncio.sleep(10)
+    assert sorted(work.keys) == ["a0", "a1", "a2"]
+
+
+async def test_a_bug_gives_its_place_back():
+    work = Work(bug=ValueError("no"))
+    async with running(work, share=1) as queue:
+        for key in ("a0", "a1"):
+            queue.nudge(key)
+        await asyncio.sleep(10)
+    assert work.keys == ["a0", "a1"]

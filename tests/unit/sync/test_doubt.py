@@ -29,10 +29,14 @@ class Now:
 class Bed:
     doubt: Doubt = field(default_factory=Doubt)
     had: tuple[Source, ...] = (A, B)
+    digest: str | None = None  # of sources that are too many to be listed
+
+    @property
+    def now(self) -> Any:
+        return Now(ExternalSecretStatus(observed_generation=1, sources=self.had, sources_digest=self.digest))
 
     def sees(self, looked: Looked, outcome: Outcome, *, at: float) -> Outcome | None:
-        now: Any = Now(ExternalSecretStatus(observed_generation=1, sources=self.had))
-        return self.doubt.checked(now, looked, outcome, at)
+        return self.doubt.checked(self.now, looked, outcome, at)
 
 
 def found(*keys: str) -> tuple[Found, ...]:
@@ -91,3 +95,21 @@ def test_what_is_done_about_an_error_is_told_when_it_is_done():
     outcome = Outcome(Deed.DELETE, error=SecretMissing("no a"), note="the Secret was deleted")
     assert str(outcome.told) == "no a; the Secret was deleted"
     assert str(outcome.error) == "no a"
+
+
+def test_what_a_digest_stands_for_may_have_shrunk_while_nobody_looked():
+    bed = Bed(had=(), digest="d")
+    assert bed.sees({EVERYTHING: found("a")}, write(A), at=0) is None
+    assert bed.sees({EVERYTHING: found("a")}, write(A), at=5) == write(A)
+
+
+def test_what_a_digest_stands_for_is_known_once_it_was_seen_unchanged():
+    bed = Bed(had=(), digest="d")
+    bed.doubt.seen(bed.now, {EVERYTHING: found("a", "b")})
+    assert bed.sees({EVERYTHING: found("a", "b", "c")}, write(A, B), at=0) == write(A, B)
+    assert bed.sees({EVERYTHING: found("a")}, write(A), at=1) is None
+
+
+def test_keys_that_are_named_are_missed_one_by_one_whatever_the_digest():
+    bed = Bed(had=(), digest="d")
+    assert bed.sees({Lookup("a"): found("a")}, write(A), at=0) == write(A)

@@ -75,6 +75,25 @@ async def test_while_nothing_changes_nothing_is_read_or_written():
         assert world.writes() == {}
 
 
+async def test_an_optional_key_that_is_not_there_is_not_asked_for_again_and_again():
+    async with World() as world:
+        world.external_secret(data=[item(), item("absent", "absent", optional=True)])
+        await made(world)
+        await world.restart()
+        await world.rest(200)
+        assert world.calls().keys() == {"check", "list"}
+        assert world.writes() == {}
+
+
+async def test_an_optional_key_arrives_when_it_is_there():
+    async with World() as world:
+        world.external_secret(data=[item(), item("absent", "absent", optional=True)])
+        await made(world)
+        world.backend.put("absent", b"there")
+        await world.rest(70)
+        assert world.held() == {"k": b"v1", "absent": b"there"}
+
+
 async def test_a_restart_reads_no_value_and_writes_nothing():
     async with World() as world:
         for n in range(50):

@@ -20,7 +20,12 @@ class Bed:
         self.watched = Watched()
         self.woken: list[Key] = []
         self.stores: list[StoreKey] = []
-        self.waking = Waking(self.watched, lambda key, _: self.woken.append(key), self.stores.append)
+        self.due: list[float | None] = []
+        self.waking = Waking(self.watched, self._nudged, self.stores.append)
+
+    def _nudged(self, key: Key, at: float | None) -> None:
+        self.woken.append(key)
+        self.due.append(at)
 
     def sees(self, version: int, *, generation: int = 1, uid: str = "u1", deleted: bool = False, **more: Any) -> None:
         metadata = {"namespace": "team", "name": "db", "uid": uid, "generation": generation, **more}
@@ -45,10 +50,26 @@ def test_an_edit_wakes_it(bed: Bed):
     assert bed.woken == [DB, DB]
 
 
-def test_a_new_refresh_annotation_wakes_it(bed: Bed):
+async def test_a_new_refresh_annotation_wakes_it(bed: Bed):
     bed.sees(1)
     bed.sees(2, annotations={"keyferry.dev/refresh": "now"})
     assert bed.woken == [DB, DB]
+
+
+@pytest.mark.looptime
+async def test_who_forces_refreshes_in_a_loop_waits_longer_and_longer(bed: Bed):
+    for version in range(1, 21):
+        bed.sees(version, annotations={"keyferry.dev/refresh": str(version)})
+    assert bed.due[:6] == [None, *[0.0] * 5]
+    assert bed.due[6:9] == [1.0, 2.0, 4.0]
+    assert bed.due[-1] == 60.0
+
+
+@pytest.mark.looptime
+async def test_an_edit_is_never_made_to_wait(bed: Bed):
+    for version in range(1, 21):
+        bed.sees(version, generation=version, annotations={"keyferry.dev/refresh": str(version)})
+    assert set(bed.due) == {None}
 
 
 def test_our_own_status_wakes_nobody(bed: Bed):
