@@ -72,7 +72,7 @@ class Fetcher:
     @property
     def offered(self) -> int | None:
         """How many secrets the mapping offers; None while that is not known, or not believed."""
-        return len(self.last_sweep.ids()) if self.last_sweep and not self.guard.held else None
+        return len(self.last_sweep.ids) if self.last_sweep and not self.guard.held else None
 
     async def look(
         self,
@@ -152,14 +152,17 @@ class Fetcher:
 
     async def _sweep(self) -> Snapshot:
         started = asyncio.get_running_loop().time()
+        catalogue, pages = self._listed(), 0
         entries: list[Entry] = []
-        async for entry in self._listed().entries(self.mapping.scope()):
+        async for entry in catalogue.entries(self.mapping.scope()):
             entries.append(entry)
-            self._pages = math.ceil(len(entries) / self._listed().page)
+            if len(entries) > pages * catalogue.page:
+                self._pages = pages = pages + 1
+                self._listed()  # given up where it turns out to cost more than reading
         snapshot = Snapshot.of(entries, self.mapping, started=started)
         self._unswept = False
-        self.guard.saw(snapshot.ids())
-        metrics.STORE_OFFERED.labels(self.store).set(len(snapshot.ids()))
+        self.guard.saw(snapshot.ids)
+        metrics.STORE_OFFERED.labels(self.store).set(len(snapshot.ids))
         metrics.STORE_SWEPT.labels(self.store).set_to_current_time()
         self.swept()
         return snapshot

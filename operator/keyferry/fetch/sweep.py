@@ -1,6 +1,7 @@
 """Versions first: one look at the catalogue, fresh enough for whoever asks, shared by all who ask meanwhile."""
 
 import asyncio
+import functools
 import math
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -22,6 +23,7 @@ class Sweeper:
     pause: Callable[[], float] = lambda: 0.0
     last: Snapshot | None = field(default=None, init=False)
     _running: asyncio.Task[Snapshot] | None = field(default=None, init=False)
+    _over: asyncio.Event = field(default_factory=asyncio.Event, init=False)  # what runs has ended, well or not
     _running_since: float = field(default=-math.inf, init=False)
     _closed: bool = field(default=False, init=False)
 
@@ -35,9 +37,11 @@ class Sweeper:
                 now = asyncio.get_running_loop().time()
                 self._running_since = max(now, self._running_since + self.pause())
                 self._running = asyncio.create_task(self._take(after=self._running_since - now))
-                self._running.add_done_callback(_heard)
+                self._over = asyncio.Event()
+                self._running.add_done_callback(functools.partial(_heard, self._over))
             began, running = self._running_since, self._running
-            snapshot = await _outcome(running, shared=began >= not_before)
+            await self._over.wait()
+            snapshot = _outcome(running, shared=began >= not_before)
             if snapshot and snapshot.started >= not_before:
                 return snapshot
         raise StoreNotReady(_CLOSED)
@@ -58,9 +62,8 @@ class Sweeper:
             await asyncio.gather(self._running, return_exceptions=True)
 
 
-async def _outcome(running: asyncio.Task[Snapshot], *, shared: bool) -> Snapshot | None:
-    """What a running sweep came to; its failure counts only for those whom its success would have served."""
-    await asyncio.wait({running})
+def _outcome(running: asyncio.Task[Snapshot], *, shared: bool) -> Snapshot | None:
+    """What a sweep came to; its failure counts only for those whom its success would have served."""
     if running.cancelled():
         raise StoreNotReady(_CLOSED)
     if not shared and running.exception():
@@ -68,7 +71,8 @@ async def _outcome(running: asyncio.Task[Snapshot], *, shared: bool) -> Snapshot
     return running.result()
 
 
-def _heard(task: asyncio.Task[Snapshot]) -> None:
-    """Take note of a failure that nobody waits for any more, lest asyncio logs it with whatever it quotes."""
+def _heard(over: asyncio.Event, task: asyncio.Task[Snapshot]) -> None:
+    """Tell who waits; where nobody does any more, take note of a failure, lest asyncio logs it with what it quotes."""
+    over.set()
     if not task.cancelled():
         task.exception()

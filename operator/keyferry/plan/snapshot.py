@@ -15,20 +15,19 @@ class Snapshot:
 
     started: float  # the loop's time: what changed before is in it
     places: Mapping[str, Mapping[str, tuple[Entry, ...]]]  # namespace -> key -> who claims the place
+    ids: frozenset[str] = frozenset()  # every external secret that is offered
 
     @classmethod
     def of(cls, entries: Iterable[Entry], mapping: StoreMapping, *, started: float) -> "Snapshot":
         """Sort entries by their places; what has none is no part of the store."""
         places: defaultdict[str, defaultdict[str, tuple[Entry, ...]]] = defaultdict(lambda: defaultdict(tuple))
+        ids: set[str] = set()
         for entry in entries:
             if place := mapping.place(entry):
                 places[place.namespace][place.key] += (entry,)
-        return cls(started, {namespace: dict(keys) for namespace, keys in places.items()})
+                ids.add(entry.id)
+        return cls(started, {namespace: dict(keys) for namespace, keys in places.items()}, frozenset(ids))
 
     def at(self, place: Place) -> tuple[Entry, ...]:
         """Who claims the place; more than one is an error of whoever tagged them."""
         return self.places.get(place.namespace, {}).get(place.key, ())
-
-    def ids(self) -> frozenset[str]:
-        """Every external secret that is offered."""
-        return frozenset(entry.id for keys in self.places.values() for claims in keys.values() for entry in claims)

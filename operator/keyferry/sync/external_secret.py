@@ -3,6 +3,7 @@
 import asyncio
 import math
 import random
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
@@ -17,9 +18,10 @@ from keyferry.schedule import backoff
 from keyferry.sync.boundary import guarded
 from keyferry.sync.decide import decide
 from keyferry.sync.doubt import Doubt
-from keyferry.sync.outcome import Outcome
+from keyferry.sync.memory import Memory
+from keyferry.sync.outcome import NOTHING_NEW, Outcome
 from keyferry.sync.report import report
-from keyferry.sync.situation import Situation, parsed, situation, store_key, usable_store
+from keyferry.sync.situation import Situation, store_key
 from keyferry.sync.store import Store
 from keyferry.sync.target import Targets
 from keyferry.values import Fetched, Found, Key, Looked, StoreKey, Value
@@ -29,6 +31,8 @@ _BACKOFF_SECONDS = 1.0
 _BACKOFF_CAP_SECONDS = 120.0
 _STALLED_SECONDS = 300.0  # an edit heals it, and wakes it; this is for what no watch tells
 _WAIT_SECONDS = 5.0  # for a store that is being got ready; it wakes its ExternalSecrets
+_LAG_SECONDS = metrics.LAG_SECONDS.labels("ExternalSecret")
+_SYNC_SECONDS = metrics.SYNC_SECONDS.labels("ExternalSecret")
 
 
 @dataclass(slots=True)
@@ -40,9 +44,7 @@ class ExternalSecrets:
     stores: Mapping[StoreKey, Store]
     targets: Targets
     doubt: Doubt = field(default_factory=Doubt)
-    _failures: dict[Key, int] = field(default_factory=dict)
-    _beats: dict[Key, float] = field(default_factory=dict)  # the beat that each waits for
-    _looked_at: dict[Key, float] = field(default_factory=dict)  # when each last asked its store
+    _memories: defaultdict[Key, Memory] = field(default_factory=lambda: defaultdict(Memory))
 
     async def work(self, key: Key, due: float) -> float | None:
         """Bring an ExternalSecret up to date; returns the loop's time when it is due again, None for "when nudged"."""
@@ -50,14 +52,13 @@ class ExternalSecrets:
         started = loop.time()
         body = self.watched.external_secrets.get(key)
         if body is None:
-            for memory in (self._failures, self._beats, self._looked_at):
-                memory.pop(key, None)
+            self._memories.pop(key, None)
             self.targets.forget(key)
             self.doubt.forget(key)
             return None
-        metrics.LAG_SECONDS.labels("ExternalSecret").observe(max(0.0, started - due))
+        _LAG_SECONDS.observe(max(0.0, started - due))
         error = await guarded(self._reconcile(key, body, due), key)
-        metrics.SYNC_SECONDS.labels("ExternalSecret").observe(loop.time() - started)
+        _SYNC_SECONDS.observe(loop.time() - started)
         if isinstance(error, StoreNotReady):
             return loop.time() + _WAIT_SECONDS
         metrics.SYNCS.labels("ExternalSecret", error.reason if error else "Synced").inc()
@@ -70,31 +71,32 @@ class ExternalSecrets:
             return decided
         now, outcome = (None, Outcome(error=decided)) if isinstance(decided, SyncError) else decided
         if now is not None:
+            if outcome is NOTHING_NEW and now.rests:
+                return None
             outcome = await self.targets.carry_out(now, outcome)
         await report(self.kube, self.watched, key, body, now, outcome)
         return outcome.error
 
     async def _decided(self, key: Key, body: Json, due: float) -> tuple[Situation, Outcome]:
         """Read what is and decide. Raises SyncError where that is not possible."""
-        spec = parsed(body)
-        store = usable_store(key, spec, self.watched, self.stores)
-        if store is None:
-            raise StoreNotReady(f"{store_key(key, spec)} is being got ready")
-        now = situation(key, body, spec, store, self.watched)
-        if spec.suspend or store.suspended:
+        memory = self._memories[key]
+        now = memory.situation(key, body, self.watched, self.stores)
+        if now is None:
+            raise StoreNotReady(f"{store_key(key, memory.spec(body))} is being got ready")
+        if now.spec.suspend or now.store.suspended:
             return now, Outcome(suspended=True)
-        if now.settled and not now.forced(self._looked_at.get(key, -math.inf)):
-            return now, Outcome()
-        if store.health:
-            return now, Outcome(error=store.trouble(store.health))
-        return now, await self._asked(now, due)
+        if now.settled and not now.forced(memory.looked_at):
+            return now, NOTHING_NEW
+        if now.store.health:
+            return now, Outcome(error=now.store.trouble(now.store.health))
+        return now, await self._asked(now, memory, due)
 
-    async def _asked(self, now: Situation, due: float) -> Outcome:
+    async def _asked(self, now: Situation, memory: Memory, due: float) -> Outcome:
         """Versions first; values only where something differs from what the Secret was made of."""
         moment = asyncio.get_running_loop().time()
-        forced = now.forced(self._looked_at.get(now.key, -math.inf))
-        if not forced and self._nothing_new(now, due):
-            return Outcome()
+        forced = now.forced(memory.looked_at)
+        if not forced and memory.beat > due and now.rests and now.undisturbed:
+            return NOTHING_NEW  # it was merely woken, by its own writes perhaps, and its beat comes
 
         def unchanged(looked: Looked) -> bool:
             made = now.as_asked and now.undisturbed and now.made_of(sources(looked))
@@ -105,12 +107,13 @@ class ExternalSecrets:
             now.spec.requests,
             now.hierarchy,
             at=moment if forced else due,
-            slack=0.0 if forced else self._slack(now, due),
+            # Where nothing ever looks again, a look at the catalogue must be new.
+            slack=0.0 if forced or memory.beat == due else min(_SLACK_SECONDS, _rhythm(now.spec)),
             expected=unchanged,
         )
         if unchanged(looked):
             self.doubt.seen(now, looked)
-            return Outcome()
+            return NOTHING_NEW
         if failure := _failure(now.spec, looked):
             of_store = isinstance(failure, BackendUnavailable)  # in the words that the store's own check will find
             return Outcome(error=now.store.trouble(failure) if of_store else failure)
@@ -122,39 +125,30 @@ class ExternalSecrets:
         if outcome is None:
             raise StoreNotReady("something is not there any more: looking once more before it is believed")
         if outcome.error is None:
-            self._looked_at[now.key] = moment
+            memory.looked_at = moment
         return outcome
-
-    def _nothing_new(self, now: Situation, due: float) -> bool:
-        """Whether it was merely woken, by its own writes perhaps, while all is as it was left and its beat comes."""
-        waiting = self._beats.get(now.key, -math.inf) > due
-        return waiting and now.synced and now.as_asked and now.undisturbed
-
-    def _slack(self, now: Situation, due: float) -> float:
-        """How old a look at the catalogue may be. Where nothing ever looks again, it must be new."""
-        return 0.0 if self._beats.get(now.key) == due else min(_SLACK_SECONDS, _rhythm(now.spec))
 
     def _following(self, key: Key, body: Json, error: SyncError | None) -> float | None:
         """When to look again."""
-        now = asyncio.get_running_loop().time()
-        self._beats.pop(key, None)
+        now, memory = asyncio.get_running_loop().time(), self._memories[key]
+        memory.beat = -math.inf
         try:
-            spec = parsed(body)
+            spec = memory.spec(body)
         except SyncError:
             return None  # only an edit heals it, and wakes it
         interval = _rhythm(spec)
         beat = backoff.next_beat(now, interval, str(store_key(key, spec))) if interval else math.inf
         if error is None:
-            self._failures.pop(key, None)
+            memory.failures = 0
             again = math.inf if spec.suspend else beat
         elif error.retry is Retry.ON_CHANGE:
             again = now + _STALLED_SECONDS
         else:
-            failures = self._failures[key] = self._failures.get(key, 0) + 1
-            wait = backoff.after(failures, base=_BACKOFF_SECONDS, cap=_BACKOFF_CAP_SECONDS, chance=random.random)
+            memory.failures += 1
+            wait = backoff.after(memory.failures, base=_BACKOFF_SECONDS, cap=_BACKOFF_CAP_SECONDS, chance=random.random)
             again = min(now + wait, beat)  # at the beat the others look, too: that costs nothing more
         if again == beat:
-            self._beats[key] = beat
+            memory.beat = beat
         return None if again == math.inf else again
 
 

@@ -32,3 +32,6 @@ class Outcome:
     def told(self) -> SyncError | None:
         """What is said of the error once the deed is done."""
         return self.error.worded(f"{self.error}; {self.note}") if self.error and self.note else self.error
+
+
+NOTHING_NEW = Outcome()  # the Secret is what it should be

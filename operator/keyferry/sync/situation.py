@@ -21,7 +21,7 @@ from keyferry.fetch.fetcher import Fetcher
 from keyferry.kube.client import Json
 from keyferry.kube.secrets import SecretMeta, manager_of
 from keyferry.kube.watched import Watched
-from keyferry.plan.sources import kept, revision
+from keyferry.plan.sources import kept
 from keyferry.policy.namespaces import hierarchy, served
 from keyferry.settings import REFRESH_ANNOTATION
 from keyferry.sync.store import Store
@@ -40,6 +40,7 @@ class Situation:
     status: ExternalSecretStatus
     store: Store
     fetcher: Fetcher
+    namespace: Json
     hierarchy: tuple[str, ...]  # what the namespace is called in the backend, then its ancestors
     revision: str
     target: SecretMeta | None
@@ -63,6 +64,11 @@ class Situation:
     def manager(self) -> str:
         """The field manager of the target."""
         return manager_of(self.key.name)
+
+    @property
+    def rests(self) -> bool:
+        """Whether its status already says that all is well with all that is asked for."""
+        return self.synced and self.as_asked
 
     @property
     def synced(self) -> bool:
@@ -156,7 +162,7 @@ def usable_store(
 
 def situation(key: Key, body: Json, spec: ExternalSecretSpec, store: Store, watched: Watched) -> Situation:
     """Everything parsed. Raises SpecInvalid for a namespace annotation that makes no sense."""
-    if store.spec is None or store.fetcher is None:
+    if store.fetcher is None:
         raise SpecInvalid(f"{store.key} makes no sense; its status says why")
     namespace = watched.namespaces[key.namespace]
     called = hierarchy(key.namespace, namespace["metadata"].get("annotations") or {})
@@ -167,7 +173,8 @@ def situation(key: Key, body: Json, spec: ExternalSecretSpec, store: Store, watc
         status=readable(ExternalSecretStatus, body),
         store=store,
         fetcher=store.fetcher,
+        namespace=namespace,
         hierarchy=called,
-        revision=revision(store.spec, store.uid, called[0]),
+        revision=store.revision(called[0]),
         target=watched.secrets.get(target_key(key, spec)),
     )

@@ -22,6 +22,7 @@ from keyferry.kube.client import Json, Kube
 from keyferry.kube.cluster import StoreCluster
 from keyferry.kube.secrets import SecretMeta
 from keyferry.kube.watched import Watched
+from keyferry.plan.sources import revision
 from keyferry.policy.mapping import mapping_of
 from keyferry.schedule import backoff
 from keyferry.settings import REFRESH_ANNOTATION, Settings
@@ -57,6 +58,15 @@ class Store:
     suspect: bool = False  # somebody met a failure that may concern everybody
     forced_at: float = float("-inf")  # what is older than this is read anew
     failures: int = 0
+    _revisions: dict[str, str] = field(default_factory=dict, repr=False)
+
+    def revision(self, called: str) -> str:
+        """A digest of what decides which external secret a key means to a namespace called so. Raises SpecInvalid."""
+        if self.spec is None:
+            raise SpecInvalid(f"{self.key} makes no sense; its status says why")
+        if called not in self._revisions:
+            self._revisions[called] = revision(self.spec, self.uid, called)
+        return self._revisions[called]
 
     @property
     def usable(self) -> bool:

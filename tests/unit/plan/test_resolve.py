@@ -170,7 +170,7 @@ def test_find_and_a_lookup_agree_on_every_key(everything: list[Entry], namespace
 
 def test_a_snapshot_holds_only_what_has_a_place():
     taken = Snapshot.of([named("acme/db"), named("loose")], PATHS, started=3.0)
-    assert taken.ids() == {"id:acme/db"}
+    assert taken.ids == {"id:acme/db"}
     assert taken.at(Place("acme", "db")) == (named("acme/db"),)
     assert taken.at(Place("acme", "queue")) == taken.at(Place("globex", "db")) == ()
 
@@ -178,4 +178,4 @@ def test_a_snapshot_holds_only_what_has_a_place():
 def test_a_snapshot_by_names_offers_all_with_the_prefix():
     taken = Snapshot.of([named("acme-db"), named("db"), named("acme-")], ByNames("acme-"), started=0.0)
     assert taken.at(Place("", "db")) == (named("acme-db"),)
-    assert taken.ids() == {"id:acme-db"}
+    assert taken.ids == {"id:acme-db"}

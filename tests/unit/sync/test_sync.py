@@ -77,8 +77,7 @@ async def test_while_nothing_changes_nothing_is_read_or_written():
 
 async def test_an_optional_key_that_is_not_there_is_not_asked_for_again_and_again():
     async with World() as world:
-        world.external_secret(data=[item(), item("absent", "absent", optional=True)])
-        await made(world)
+        await made(world, data=[item(), item("absent", "absent", optional=True)])
         await world.restart()
         await world.rest(200)
         assert world.calls().keys() == {"check", "list"}
@@ -87,8 +86,7 @@ async def test_an_optional_key_that_is_not_there_is_not_asked_for_again_and_agai
 
 async def test_an_optional_key_arrives_when_it_is_there():
     async with World() as world:
-        world.external_secret(data=[item(), item("absent", "absent", optional=True)])
-        await made(world)
+        await made(world, data=[item(), item("absent", "absent", optional=True)])
         world.backend.put("absent", b"there")
         await world.rest(70)
         assert world.held() == {"k": b"v1", "absent": b"there"}
@@ -328,11 +326,11 @@ async def test_nothing_is_remembered_of_what_is_deleted():
         await made(world)
         reconciler = getattr(world.app.queue.work, "__self__")  # noqa: B009 - its type is that of a plain function
         doubt, targets = reconciler.doubt, reconciler.targets
-        memories = (reconciler._beats, reconciler._looked_at, targets._applied, doubt._had)
-        assert [len(memory) for memory in memories] == [1, 1, 1, 1]
+        memories = (reconciler._memories, targets._applied, doubt._had)
+        assert [len(memory) for memory in memories] == [1, 1, 1]
         world.kube.remove("externalsecrets", "es", TEAM)
         await world.rest(2)
-        assert [len(memory) for memory in memories] == [0, 0, 0, 0]
+        assert [len(memory) for memory in memories] == [0, 0, 0]
 
 
 async def test_those_who_wait_for_a_worker_share_the_look_of_those_before_them():
