@@ -56,7 +56,7 @@ class App:
         self.secret_watch = SecretWatch(self.kube, self.watched.secrets, self.waking.secret)
         self.stores = Stores(self.kube, self.watched, self.settings, self._nudge_store, self.waking.everything_of)
         self.store_queue = Queue(self.stores.work, limit=_STORES_AT_ONCE)
-        targets = Targets(self.kube, self.watched)
+        targets = Targets(self.kube, self.watched, lambda: self.secret_watch.fresh)
         reconciler = ExternalSecrets(self.kube, self.watched, self.stores.running, targets)
         self.queue = Queue(
             reconciler.work, self.settings.workers, group=self.watched.by_store.on, share=self.settings.workers_of_store

@@ -11,6 +11,7 @@ BACKEND_SECONDS = Histogram(
 BUDGET_WAIT_SECONDS = Counter(
     "keyferry_store_budget_wait_seconds_total", "Time that calls waited for the store's budget.", ("store",)
 )
+BUDGET_WAITING = Gauge("keyferry_store_budget_waiting", "Calls that wait for the store's budget now.", ("store",))
 STORE_READY = Gauge("keyferry_store_ready", "1 when the store can be used, else 0.", ("store",))
 STORE_OFFERED = Gauge("keyferry_store_offered_secrets", "External secrets that the store's mapping offers.", ("store",))
 STORE_SWEPT = Gauge("keyferry_store_last_sweep_timestamp_seconds", "When the catalogue was last swept.", ("store",))
@@ -29,7 +30,16 @@ QUEUE = Gauge("keyferry_queue_keys", "Objects that the scheduler knows.", ("kind
 RUNNING = Gauge("keyferry_queue_running", "Objects that are worked on right now.", ("kind",))
 
 
-_OF_STORES = (BACKEND_CALLS, BACKEND_SECONDS, BUDGET_WAIT_SECONDS, STORE_READY, STORE_OFFERED, STORE_SWEPT, CACHE_HITS)
+_OF_STORES = (
+    BACKEND_CALLS,
+    BACKEND_SECONDS,
+    BUDGET_WAIT_SECONDS,
+    BUDGET_WAITING,
+    STORE_READY,
+    STORE_OFFERED,
+    STORE_SWEPT,
+    CACHE_HITS,
+)
 
 
 def forget_store(store: str) -> None:

@@ -1,6 +1,7 @@
 """`keyferry run`: the operator."""
 
 import asyncio
+import gc
 import logging
 import signal
 from enum import StrEnum
@@ -94,4 +95,5 @@ async def _work(app: App, told: asyncio.Event) -> None:
 async def _see(app: App) -> None:
     """Kopf's watches start when everything was seen once, so that they find the CRDs there."""
     await app.learnt.wait()
+    gc.freeze()  # what is there now stays: to look through it for garbage again and again was a third of a refresh
     await lifecycle.see(lambda registry, call: handlers.register(registry, app.waking, call))

@@ -1,8 +1,10 @@
 """A store's budget: how fast, how many at once, how long. Every call to its backend goes through here."""
 
 import asyncio
-from collections import Counter
-from collections.abc import Awaitable, Callable
+import math
+from collections import Counter, deque
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -11,15 +13,21 @@ from keyferry.errors import BackendUnavailable, SyncError, Throttled
 
 T = TypeVar("T")
 
-_RECOVERY = 1.02  # each good call gives 2 % back of the rate that throttling took
+_BELOW = 0.95  # of what the backend bore when it throttled: there the rate settles
+_RECOVERY_SECONDS = 5.0  # of good calls, from half of that rate back to it
+_PROBING = 0.01  # a second, by which the rate grows from there on, the faster the longer all has been well
+_WHOLE_SECONDS = 0.9  # of a second, that good answers must cover to count as a second's
+_REMEMBERED_SECONDS = 60.0  # of quiet that count as recovery, at most
 _PAUSE_SECONDS = 0.5  # after being throttled without being told for how long
 _LONGEST_PAUSE_SECONDS = 300.0
 
 
 @dataclass(slots=True)
 class Budget:
-    """The store's limits, adapted to what the backend bears: halved when it throttles, recovering slowly.
+    """The store's limits, adapted to what the backend bears.
 
+    When it throttles, the rate falls to half of what the backend bore, recovers to just below that, and then grows
+    slowly, until it throttles again or the rate is what the spec says.
     One event loop owns it. `calls` counts by operation what was sent, answered or not.
     """
 
@@ -28,10 +36,13 @@ class Budget:
     concurrency: int
     timeout: float  # seconds, of one call
     calls: Counter[str] = field(default_factory=Counter)
-    rate: float = field(init=False)  # calls per second that the backend bears, as far as it has told
+    rate: float = field(init=False)  # calls per second that may be sent now
+    _borne: float = field(default=math.inf, init=False)  # where the rate settles, as far as the backend has told
+    _good: deque[float] = field(default_factory=deque, init=False)  # when calls of the last second were answered
     _free_at: float = field(default=0.0, init=False)
     _slowed_at: float = field(default=float("-inf"), init=False)  # when the backend last asked for patience
     _slots: asyncio.Semaphore = field(init=False)
+    _waiting: dict[object, float] = field(default_factory=dict, init=False)  # since when
 
     def __post_init__(self) -> None:
         self.rate = self.per_second
@@ -40,11 +51,8 @@ class Budget:
     async def __call__(self, operation: str, call: Callable[[], Awaitable[T]]) -> T:
         """Run `call` when the budget allows. Raises what it raises, and BackendUnavailable when it takes too long."""
         loop = asyncio.get_running_loop()
-        asked = loop.time()
-        async with self._slots:
-            await self._turn()
+        async with self._turn():
             started = loop.time()
-            metrics.BUDGET_WAIT_SECONDS.labels(self.store).inc(started - asked)
             result = "error"
             try:
                 answer = await self._limited(operation, call)
@@ -57,7 +65,7 @@ class Budget:
                 result = failure.reason
                 raise
             else:
-                self.rate = min(self.per_second, self.rate * _RECOVERY)
+                self._recover()
                 return answer
             finally:
                 metrics.BACKEND_CALLS.labels(self.store, operation, result).inc()
@@ -71,7 +79,34 @@ class Budget:
         except TimeoutError as slow:
             raise BackendUnavailable(f"{operation} took longer than {self.timeout:g} s (refresh.timeout)") from slow
 
-    async def _turn(self) -> None:
+    @property
+    def longest_wait(self) -> float:
+        """Seconds for which the first of those that wait has been waiting; 0 when nobody does."""
+        return asyncio.get_running_loop().time() - min(self._waiting.values()) if self._waiting else 0.0
+
+    @asynccontextmanager
+    async def _turn(self) -> AsyncIterator[None]:
+        """Wait for a slot and a turn, and hold the slot."""
+        loop, me = asyncio.get_running_loop(), object()
+        asked = self._waiting[me] = loop.time()
+        metrics.BUDGET_WAITING.labels(self.store).set(len(self._waiting))
+        try:
+            await self._slots.acquire()
+            try:
+                await self._rate_allows()
+            except BaseException:
+                self._slots.release()
+                raise
+        finally:
+            del self._waiting[me]
+            metrics.BUDGET_WAITING.labels(self.store).set(len(self._waiting))
+            metrics.BUDGET_WAIT_SECONDS.labels(self.store).inc(loop.time() - asked)
+        try:
+            yield
+        finally:
+            self._slots.release()
+
+    async def _rate_allows(self) -> None:
         """Wait until the next call may go. A second's worth may go at once after a quiet time."""
         loop = asyncio.get_running_loop()
         slowed_at = None
@@ -81,10 +116,35 @@ class Budget:
             if (wait := self._free_at - loop.time()) > 0:
                 await asyncio.sleep(wait)
 
+    def _recover(self) -> None:
+        """A good answer gives some of the rate back, for the time since the last word of the backend."""
+        now = asyncio.get_running_loop().time()
+        since = min(_REMEMBERED_SECONDS, now - max(self._slowed_at, self._good[-1] if self._good else -math.inf))
+        self._good.append(now)
+        self._forget(now)
+        if self.rate < self._borne:
+            self.rate = min(self._borne, self.rate + self._borne / 2 * since / _RECOVERY_SECONDS)
+        else:
+            quiet = min(_REMEMBERED_SECONDS, now - self._slowed_at)
+            self.rate *= (1.0 + _PROBING * (1.0 + quiet / _RECOVERY_SECONDS / 2)) ** since
+        self.rate = min(self.per_second, self.rate)
+
+    def _forget(self, now: float) -> None:
+        while len(self._good) > 1 and self._good[0] < now - 1.0:
+            self._good.popleft()
+
     def _slow_down(self, retry_after: float | None, started: float) -> None:
         now = asyncio.get_running_loop().time()
         if started > self._slowed_at:  # else it was under way already: many answers of one moment say one thing
-            self.rate = max(self.per_second / 64, 0.1, self.rate / 2)
+            self._forget(now)
+            bore, floor = self._bore(), min(1.0, self.per_second / 10)
+            whole = self._good and self._good[0] < now - _WHOLE_SECONDS  # before a second has passed, less is known
+            self._borne = max(floor, _BELOW * min(self.rate, bore if whole else 2 * bore))
+            self.rate = max(floor, min(self.rate, bore) / 2)
         self._slowed_at = now
         pause = min(_LONGEST_PAUSE_SECONDS, _PAUSE_SECONDS if retry_after is None else retry_after)
         self._free_at = max(self._free_at, now + pause)
+
+    def _bore(self) -> float:
+        """Calls that the backend bore in the last second; only where every slot is taken do its answers tell."""
+        return len(self._good) if self._slots.locked() and len(self._good) > 1 else self.rate

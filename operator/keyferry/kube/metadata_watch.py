@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -15,6 +16,7 @@ _LOG = logging.getLogger(__name__)
 _WATCH_SECONDS = 290
 _PAUSE_SECONDS = 1.0
 _PAGE = "500"
+_FRESH_SECONDS = 90.0  # the API server sends a bookmark every minute where nothing else happens
 _SECRETS = path("v1", "secrets")
 
 
@@ -26,7 +28,13 @@ class SecretWatch:
     known: dict[Key, SecretMeta]
     seen: Callable[[Key], None]
     alive_at: float = field(default=0.0, init=False)  # the loop's time when the watch last did, or tried, something
+    _told_at: float = field(default=-math.inf, init=False)  # when the API server last told something
     _version: str = field(default="", init=False)
+
+    @property
+    def fresh(self) -> bool:
+        """Whether `known` is what there is, but for the last moment: the API server is telling of every change."""
+        return asyncio.get_running_loop().time() - self._told_at < _FRESH_SECONDS
 
     async def list(self) -> str:
         """Bring `known` up to date, tell of every difference, and return the version to watch from."""
@@ -44,7 +52,7 @@ class SecretWatch:
                 self._forget(key)
         for key, meta in found.items():
             self._learn(key, meta)
-        self._beat()
+        self._told()
         return version
 
     async def run(self, version: str) -> None:
@@ -55,8 +63,10 @@ class SecretWatch:
             try:
                 await self._follow()
             except Gone:
+                self._told_at = -math.inf
                 await self._list_again()
             except (KubeError, KubeUnavailable) as broken:  # the watch goes on from where it was
+                self._told_at = -math.inf
                 _LOG.warning("watching Secrets: %s", broken)
                 await asyncio.sleep(_PAUSE_SECONDS)
 
@@ -70,7 +80,7 @@ class SecretWatch:
     async def _follow(self) -> None:
         async for event in self.kube.watch(_SECRETS, self._version, accept=METADATA, seconds=_WATCH_SECONDS):
             metadata = event["object"]["metadata"]
-            self._beat()
+            self._told()
             if event["type"] != "BOOKMARK":
                 key, meta = _key(event["object"]), meta_of(metadata)
                 if event["type"] == "DELETED":
@@ -92,6 +102,10 @@ class SecretWatch:
     def _forget(self, key: Key) -> None:
         if self.known.pop(key, None):
             self.seen(key)
+
+    def _told(self) -> None:
+        self._beat()
+        self._told_at = self.alive_at
 
     def _beat(self) -> None:
         self.alive_at = asyncio.get_running_loop().time()

@@ -239,6 +239,7 @@ class Stores:
             sweep=fetcher.last_sweep if fetcher else None,
             offered=fetcher.offered if fetcher else None,
             held=fetcher.guard.held if fetcher else None,
+            longest_wait=fetcher.budget.longest_wait if fetcher else 0.0,
         )
 
     def _next_look(self, store: Store) -> float:

@@ -18,6 +18,11 @@ from keyferry.settings import REFRESH_ANNOTATION
 from keyferry.values import Key, StoreKey
 
 _LOG = logging.getLogger(__name__)
+_LONG_WAIT_SECONDS = 30.0
+_WAITS = (
+    f"calls wait longer than {_LONG_WAIT_SECONDS:g} s for the store's budget: raise refresh.callsPerSecond or "
+    "refresh.concurrency if the backend bears more, or lengthen refreshIntervals"
+)
 _SWEEP_PRECISION = timedelta(minutes=10)
 
 
@@ -33,6 +38,7 @@ class Findings:
     sweep: Snapshot | None
     offered: int | None
     held: SyncError | None
+    longest_wait: float  # seconds, of a call for the store's budget
 
 
 async def publish(kube: Kube, watched: Watched, key: StoreKey, body: Json, findings: Findings) -> None:
@@ -91,7 +97,8 @@ def _conditions(findings: Findings, old: StoreStatus, generation: int) -> tuple[
         )
     if findings.error is None and findings.held:
         return conditions_after(None, generation=generation, good=findings.held.reason, note=str(findings.held))
-    return conditions_after(findings.error, generation=generation, good="Ready")
+    note = _WAITS if findings.error is None and findings.longest_wait > _LONG_WAIT_SECONDS else ""
+    return conditions_after(findings.error, generation=generation, good="Ready", note=note)
 
 
 def _access(old: StoreStatus, findings: Findings) -> StoreAccess:

@@ -2,6 +2,7 @@
 
 import hmac
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from secrets import token_bytes
 
@@ -22,13 +23,16 @@ from keyferry.values import Key
 class Targets:
     """Writes target Secrets. One event loop owns it.
 
-    `_applied` tells what was applied last and what came of it, as a digest under a key that dies with the process: the
-    same need not be applied again.
+    `fresh()` says whether what was seen of Secrets is what there is. `_tried` are those whose Secret was written to
+    since the operator's start, well or not. `_applied` tells what was applied last and what came of it, as a digest
+    under a key that dies with the process: the same need not be applied again.
     """
 
     kube: Kube
     watched: Watched
+    fresh: Callable[[], bool]
     _secret: bytes = field(default_factory=lambda: token_bytes(32), repr=False)
+    _tried: set[Key] = field(default_factory=set)
     _applied: dict[Key, tuple[bytes, str]] = field(default_factory=dict, repr=False)
 
     async def carry_out(self, now: Situation, outcome: Outcome) -> Outcome:
@@ -50,6 +54,7 @@ class Targets:
     def forget(self, key: Key) -> None:
         """The ExternalSecret is no more."""
         self._applied.pop(key, None)
+        self._tried.discard(key)
 
     async def _write(self, now: Situation, outcome: Outcome) -> SecretMeta:
         at, target = now.target_key, self.watched.secrets.get(now.target_key)
@@ -57,13 +62,20 @@ class Targets:
         digest = hmac.digest(self._secret, json.dumps([made, at.namespace]).encode(), "sha256")
         if target and self._applied.get(now.key) == (digest, target.resource_version):
             return target
-        written = await self._applied_to(now, made, target or await secrets.look(self.kube, at))
+        if target is None and not self._surely_absent(now):
+            target = await secrets.look(self.kube, at)
+        self._tried.add(now.key)
+        written = await self._applied_to(now, made, target)
         self._applied[now.key] = (digest, written.resource_version)
         known = self.watched.secrets.get(at)
         if known is None or known.uid != written.uid or written.newer_than(known):
             self.watched.secrets[at] = written
             self.watched.by_owner.put(at, [Key(at.namespace, written.owner)] if written.made else [])
         return written
+
+    def _surely_absent(self, now: Situation) -> bool:
+        """Whether the Secret need not be looked for. One that may be our own is: it must not be mistaken."""
+        return self.fresh() and now.status.target is None and now.key not in self._tried
 
     async def _applied_to(self, now: Situation, made: Json, target: SecretMeta | None) -> SecretMeta:
         """Create or update, whichever the target's state and owner allow. Raises TargetNotOwned or TargetMissing."""

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
 from itertools import pairwise
 
 import pytest
@@ -192,8 +193,58 @@ async def test_good_calls_give_the_rate_back_and_not_more():
     await called(limits, 1, throttling([], 0))
     await called(limits, 20, noting([]))
     assert 5 < limits.rate < 10
-    await called(limits, 20, noting([]))
+    await called(limits, 200, noting([]))
     assert limits.rate == 10
+
+
+async def test_quiet_gives_the_rate_back_too():
+    limits = budget()
+    await called(limits, 1, throttling([], 0))
+    await asyncio.sleep(3600)
+    await called(limits, 2, noting([]))
+    assert limits.rate == 9.5
+    await asyncio.sleep(3600)
+    await called(limits, 1, noting([]))
+    assert limits.rate == 10
+
+
+@dataclass
+class Bucket:
+    """A backend that bears so many calls a second, and a second's worth at once; keeps a diary of its refusals."""
+
+    bears: float
+    left: float = 0.0
+    filled_at: float = 0.0
+    refused: list[float] = field(default_factory=list)
+
+    async def __call__(self) -> None:
+        self.left = min(self.bears, self.left + (now() - self.filled_at) * self.bears)
+        self.filled_at = now()
+        if self.left < 1:
+            self.refused.append(now())
+            await asyncio.sleep(0.02)
+            raise Throttled("slower")
+        self.left -= 1
+        await asyncio.sleep(0.02)
+
+
+@pytest.mark.parametrize("per_second", [60, 10000])
+@pytest.mark.parametrize("concurrency", [8, 32])
+async def test_what_a_backend_bears_is_found_soon_and_used(per_second: int, concurrency: int):
+    backend, limits, left = Bucket(50.0, left=50.0), budget(per_second=per_second, concurrency=concurrency), 1000
+
+    async def worker() -> None:
+        nonlocal left
+        while left > 0:
+            left -= 1
+            try:
+                await limits("Get", backend)
+            except Throttled:
+                left += 1
+
+    await asyncio.gather(*(worker() for _ in range(100)))
+    assert len([time for time in backend.refused if time > 1]) <= 0.01 * 1000
+    assert now() <= 1.2 * 1000 / 50
 
 
 async def test_failures_give_no_rate_back():
@@ -244,3 +295,26 @@ async def test_whoever_is_cancelled_while_waiting_leaves_his_slot():
     await asyncio.gather(long, waiting, return_exceptions=True)
     await called(limits, 1, noting(times))
     assert times == [1]
+
+
+async def test_it_tells_how_long_the_first_has_been_waiting():
+    limits = budget(concurrency=1, timeout=100)
+    assert limits.longest_wait == 0
+    calls = asyncio.create_task(called(limits, 3, noting([], takes=10)))
+    await asyncio.sleep(5)
+    assert limits.longest_wait == 5
+    await asyncio.sleep(10)
+    assert limits.longest_wait == 15
+    await calls
+    assert limits.longest_wait == 0
+
+
+async def test_who_stops_waiting_takes_no_slot_with_him():
+    limits = budget(per_second=1, concurrency=1)
+    await used_up(limits)
+    waiting = asyncio.create_task(limits("Get", noting([])))
+    await asyncio.sleep(0.5)
+    waiting.cancel()
+    await asyncio.gather(waiting, return_exceptions=True)
+    assert limits.longest_wait == 0
+    assert await called(limits, 1, noting([])) == [None]

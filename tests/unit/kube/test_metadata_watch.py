@@ -189,3 +189,33 @@ async def test_it_is_alive_while_it_tries_though_nothing_happens():
         bed.kube.breaks = [KubeUnavailable("down")] * 1000
         await asyncio.sleep(1250)
         assert asyncio.get_running_loop().time() - bed.watch.alive_at < 300
+
+
+async def test_what_is_known_is_all_there_is_while_the_server_tells_something():
+    bed = Bed()
+    assert not bed.watch.fresh
+    async with bed.running():
+        assert bed.watch.fresh
+        await asyncio.sleep(80)
+        bed.kube.secret("new")
+        await asyncio.sleep(80)
+        assert bed.watch.fresh
+        await asyncio.sleep(80)
+        assert not bed.watch.fresh
+
+
+@pytest.mark.parametrize("broken", [KubeUnavailable("broken"), Gone("too old")], ids=["broken", "gone"])
+async def test_after_a_watch_broke_more_may_be_there_than_is_known(broken: Exception):
+    bed = Bed()
+
+    def fail(_: Request) -> None:
+        raise KubeUnavailable("down")
+
+    bed.kube.breaks = [broken, KubeUnavailable("still")]
+    version = await bed.watch.list()
+    bed.kube.before = fail
+    task = asyncio.create_task(bed.watch.run(version))
+    await asyncio.sleep(0.5)
+    assert not bed.watch.fresh
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)

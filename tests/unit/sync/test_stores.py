@@ -76,6 +76,21 @@ async def test_a_store_that_cannot_be_used_says_exactly_why(error: Any, login: s
         assert_follows_conventions(world.kube.objects["secretstores", TEAM, "store"])
 
 
+async def test_a_long_wait_for_the_budget_is_told_while_it_lasts():
+    async with World() as world:
+        world.backend.takes, world.backend.batch = 9.0, 1
+        for n in range(20):
+            world.backend.put(f"k{n}", b"v")
+            world.external_secret(f"es{n}", data=[item(key=f"k{n}")])
+        world.store(refresh={"concurrency": 1, "timeout": "10s"})
+        await world.rest(120)
+        assert "calls wait longer than 30 s" in world.condition(name="store", **STORES)["message"]
+        assert world.reason("store", **STORES) == "Ready"
+        world.backend.takes = 0.0
+        await world.rest(120)
+        assert world.condition(name="store", **STORES).get("message", "") == ""
+
+
 async def test_what_is_lacking_is_told():
     async with World() as world:
         world.backend.access = Access(listing=False, batching=False, lacking=("ListSecrets: …",))

@@ -329,6 +329,26 @@ async def test_a_status_that_could_not_be_written_is_written_later(when: str):
         assert (world.held(), world.reason()) == ({"k": b"v1"}, "Synced")
 
 
+async def test_a_first_secret_costs_one_request_where_the_watch_is_fresh():
+    async with World() as world:
+        await ready(world)
+        world.kube.requests.clear()
+        world.external_secret()
+        await world.rest(5)
+        assert [each.method for each in world.kube.requests if each.resource == "secrets"] == ["PATCH"]
+
+
+async def test_our_own_secret_whose_making_nobody_told_of_is_not_taken_for_a_strangers():
+    async with World() as world:
+        await ready(world)
+        world.kube.after = failing("secrets", KubeUnavailable("answer lost"))
+        world.app.secret_watch.seen = lambda _: None
+        world.app.secret_watch.known = {}
+        world.external_secret()
+        await world.rest(10)
+        assert (world.held(), world.reason()) == ({"k": b"v1"}, "Synced")
+
+
 async def test_our_own_secret_that_was_lost_from_sight_is_not_taken_for_a_strangers():
     async with World() as world:
         await made(world)
