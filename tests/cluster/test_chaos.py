@@ -3,6 +3,7 @@
 import contextlib
 import random
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import pytest
@@ -48,21 +49,21 @@ class Truth:
 
     def change(self) -> None:
         """One random change, somewhere."""
-        change = self.chance.choices(
-            (
-                self._rotate,
-                self._vanish,
-                self._return,
-                self._edit,
-                self._retarget,
-                self._tamper,
-                self._drop,
-                self._remake,
-            ),
-            (6, 2, 2, 3, 4, 3, 2, 2),
-        )[0]
+        self._do(self.chance.choices(*zip(*self._changes(), strict=True))[0])
+
+    def change_in_every_way(self) -> None:
+        """One of each, somewhere, and some more edits by hand, of which nobody else tells."""
+        for change, _ in [*self._changes(), *[(self._tamper, 1)] * 6]:
+            self._do(change)
+
+    def _do(self, change: Callable[[], None]) -> None:
         self.told.append(change.__name__)
         change()
+
+    def _changes(self) -> list[tuple[Callable[[], None], int]]:
+        """What may change, and how often it does."""
+        backend = [(self._rotate, 6), (self._vanish, 2), (self._return, 2)]
+        return [*backend, (self._edit, 3), (self._retarget, 4), (self._remake, 2), (self._tamper, 3), (self._drop, 2)]
 
     def secrets(self) -> dict[str, dict[str, bytes]]:
         """The Secrets that there should be."""
@@ -170,12 +171,21 @@ def test_whenever_it_is_killed_nothing_is_lost_nothing_is_left_over_and_all_is_t
         operator.start()
         if truth.chance.random() < 0.8:
             operator.wait_ready()
+    await_truth(truth, seed)
 
-    operator.wait_ready()
+    operator.kill()
+    truth.change_in_every_way()
+    operator.start()
+    await_truth(truth, seed)
+
+
+def await_truth(truth, seed):
+    """Return when everything is as it should be."""
+    truth.team.world.operator.wait_ready()
     try:
-        team.world.eventually(lambda: not truth.differences(), within=60.0)
+        truth.team.world.eventually(lambda: not truth.differences(), within=60.0)
     except AssertionError as late:
         raise AssertionError(f"seed {seed}: {truth.differences()}\n{truth.told}\n{late}") from None
     for name, wanted in truth.wanted.items():
         if all(remote in truth.backend for remote in wanted.keys.values()):
-            team.says("Synced", name)
+            truth.team.says("Synced", name)
