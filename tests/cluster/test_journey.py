@@ -1,21 +1,13 @@
 """The main job: a value appears, follows its backend, and stays as it should whatever is done to its Secret."""
 
-import asyncio
-from concurrent.futures import ThreadPoolExecutor
-
 import pytest
 
-from keyferry.api.providers import Provider
-from keyferry.backends import registry
-from keyferry.backends.base import Writer
-from keyferry.values import StoreKey
-from tests.cluster.manifests import external_secret, secret, secret_store, sql_provider
-from tests.contract.context import SeededCluster, context
+from tests.cluster.manifests import external_secret
+from tests.cluster.sqlite import STORE, put_into_sqlite, sqlite_store
 
 pytest_plugins = ["tests.cluster.fixtures"]
 
 SOON = 10.0  # seconds, where the interval is an hour
-SQL_KEY = "a key of at least 32 characters, this"
 
 
 def test_a_value_appears_and_its_status_says_from_where(team):
@@ -194,25 +186,11 @@ def test_an_event_tells_of_a_failure_and_of_its_end_and_of_nothing_else(team):
 
 def test_a_value_travels_from_sqlite_too_and_its_rotation_follows(world):
     namespace = world.namespace()
-    provider = sql_provider("app", "sql-key")
-    world.apply(secret(namespace, "sql-key", {"key": SQL_KEY}), secret_store(namespace, "own", provider))
-    world.await_ready(namespace, "own", "Ready", kind="SecretStore")
-    world.apply(external_secret(namespace, store="own", kind="SecretStore", every="1s"))
+    world.apply(*sqlite_store(namespace))
+    world.await_ready(namespace, STORE, "Ready", kind="SecretStore")
+    world.apply(external_secret(namespace, store=STORE, kind="SecretStore", every="1s"))
 
     for value in (b"first", b"second"):
-        with ThreadPoolExecutor(1) as thread:  # pytest's own has an event loop already
-            thread.submit(asyncio.run, put_into_sqlite(world, namespace, provider, value)).result()
+        put_into_sqlite(world, namespace, "db", value)
 
         world.await_secret(namespace, "db", {"value": value})
-
-
-async def put_into_sqlite(world, namespace, provider, value):
-    """As `keyferry secret put` does, from another process than the operator's."""
-    cluster = SeededCluster({"sql-key": {"key": SQL_KEY.encode()}})
-    made = context(cluster=cluster, data_dir=world.data_dir, store=StoreKey(namespace, "own"))
-    backend = registry.create(Provider.model_validate(provider), made)
-    try:
-        assert isinstance(backend, Writer)
-        await backend.put("db", value, {})
-    finally:
-        await backend.aclose()

@@ -1,17 +1,15 @@
 """A namespace gets what its mapping gives it, and neither reads, lists nor learns of anything else, by any field."""
 
-import asyncio
 import json
 import uuid
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.cluster.manifests import LOGIN, aws_login, aws_provider, cluster_store, secret, secret_store, sql_provider
+from tests.cluster.manifests import LOGIN, aws_login, aws_provider, cluster_store, secret_store, sql_provider
 from tests.cluster.manifests import external_secret as declared
+from tests.cluster.sqlite import DATABASE, KEY_SECRET, STORE, put_into_sqlite, sqlite_store
 from tests.cluster.team import Team
-from tests.cluster.test_journey import SQL_KEY, put_into_sqlite
 from tests.cluster.world import World, world_of
 from tests.controlplane import ControlPlane
 from tests.controlplane.api import RequestFailed
@@ -192,8 +190,9 @@ def test_a_namespace_sees_nothing_of_its_descendants(team):
 
 def test_an_annotation_that_an_admin_writes_counts_within_seconds(team):
     team.aws.put("acme/db", "acme's", {"namespace": "acme", "key": "db"})
+    team.put("db", "the team's")
     team.declare()
-    team.says("RemoteSecretMissing")
+    team.holds(value=b"the team's")
 
     team.world.annotate("Namespace", "", team.namespace, {CALLED: "acme"})
 
@@ -335,29 +334,21 @@ def test_an_address_that_is_more_than_one_is_refused_at_apply(team, address):
 
 def test_a_database_of_another_namespace_or_of_the_cluster_is_not_reached_by_its_name(world):
     mine, other, shared = world.namespace(), world.namespace(), f"sql-{uuid.uuid4().hex[:8]}"
-    for namespace in (mine, other):
-        world.apply(secret(namespace, LOGIN, {"key": SQL_KEY}))
-    world.apply(secret_store(other, "own", sql_provider("app", LOGIN)))
-    world.apply(cluster_store(shared, sql_provider("app", LOGIN, other), mapping={"by": "Paths"}))
-    world.await_ready(other, "own", "Ready", kind="SecretStore")
+    world.apply(*sqlite_store(other))
+    world.apply(cluster_store(shared, sql_provider(DATABASE, KEY_SECRET, other), mapping={"by": "Paths"}))
+    world.await_ready(other, STORE, "Ready", kind="SecretStore")
     world.await_ready("", shared, "Ready", kind="ClusterSecretStore")
-    seed(world, other)
-    world.apply(declared(other, store="own", kind="SecretStore"))
+    for name in ("db", f"{mine}/db"):  # as each of the stores below calls what it is asked for
+        put_into_sqlite(world, other, name, THEIRS.encode())
+    world.apply(declared(other, store=STORE, kind="SecretStore"))
     world.await_secret(other, "db", {"value": THEIRS.encode()})
 
-    world.apply(secret_store(mine, "own", sql_provider("app", LOGIN)), declared(mine, store="own", kind="SecretStore"))
-    world.apply(declared(mine, "shared", store=shared, keys={"value": f"{other}/db"}))
+    world.apply(*sqlite_store(mine), declared(mine, store=STORE, kind="SecretStore"))
+    world.apply(declared(mine, "shared", store=shared, keys={"value": "db"}))
 
     world.await_ready(mine, "db", "RemoteSecretMissing")
     world.await_ready(mine, "shared", "RemoteSecretMissing")
     assert world.secrets(mine) == {}
-
-
-def seed(world, namespace):
-    """Give the namespace's own database a secret."""
-    with ThreadPoolExecutor(1) as thread:  # pytest's own has an event loop already
-        provider = sql_provider("app", "sql-key")
-        thread.submit(asyncio.run, put_into_sqlite(world, namespace, provider, THEIRS.encode())).result()
 
 
 @pytest.mark.parametrize("name", ["../{other}/app", "/etc/passwd", "_cluster", "..", "a.b", "a\0b", "App"])
