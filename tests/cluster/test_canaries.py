@@ -2,7 +2,6 @@
 
 import base64
 import json
-import urllib.request
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -19,6 +18,7 @@ from tests.standins.aws_faults import body, error
 
 pytest_plugins = ["tests.cluster.fixtures"]
 
+SOON = 10.0  # seconds
 KINDS = ("ExternalSecret", "SecretStore", "ClusterSecretStore", "Event", "Namespace")
 
 
@@ -82,8 +82,7 @@ def team(world: World, aws: AwsStandIn, canaries: Canaries) -> Iterator[Team]:
 
 def escaped(world: World, canaries: Canaries) -> dict[str, list[str]]:
     """Which canaries are where they must not be."""
-    with urllib.request.urlopen(f"{world.operator.address}/metrics", timeout=10) as answer:  # noqa: S310 - our own
-        places = {"metrics": answer.read().decode(), "log": world.operator.log}
+    places = {"metrics": world.metrics(), "log": world.operator.log}
     for kind in KINDS:
         places[kind] = json.dumps(world.listed(kind))
     places["ConfigMap"] = json.dumps(world.plane.request("GET", "/api/v1/configmaps"))
@@ -195,8 +194,8 @@ def test_answers_that_make_no_sense_and_recite_values(team, canaries, action, ho
         team.declare(every="1s")
         team.world.eventually(lambda: team.aws.calls.count(action) > before, what="a call that goes wrong")
         team.world.eventually(lambda: team.world.ready(team.namespace, "db").reason, what="a word about it")
-    team.force(uuid.uuid4().hex)  # a store that was denied something asks anew when it is told to
-    team.holds(value=word.encode())
+
+    team.holds(value=word.encode(), within=SOON)
 
 
 def test_a_backend_that_is_down_and_comes_back(team, canaries):

@@ -5,6 +5,7 @@ import pytest
 from tests.cluster.manifests import aws_provider, cluster_store, secret, secret_store
 from tests.cluster.manifests import external_secret as declared
 from tests.cluster.world import world_of
+from tests.controlplane.api import RequestFailed
 from tests.standins.aws_sts import Issuer
 from tests.standins.pod_identity import PodIdentityAgent
 
@@ -62,8 +63,8 @@ def test_an_audience_that_the_account_does_not_know_is_told(team, role):
 
 
 def test_an_audience_that_the_api_server_accepts_itself_is_refused_at_apply(team, role):
-    with pytest.raises(Exception, match="audience"):
-        own(team, web(role, audience=ISSUER), "Ready")
+    with pytest.raises(RequestFailed, match="audience"):
+        own(team, web(role, audience=ISSUER), "AuthFailed")
 
 
 def test_a_service_account_that_is_not_there_is_told(team, role):

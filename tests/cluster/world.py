@@ -89,16 +89,19 @@ class World:
             list(pool.map(self._apply_over_one_connection, (listed[start::AT_ONCE] for start in range(AT_ONCE))))
 
     def _apply_over_one_connection(self, manifests: Iterable[Manifest]) -> None:
-        trust = ssl.create_default_context(cafile=str(self.plane.ca_file))
-        host = self.plane.url.removeprefix("https://")
-        token = self.plane._api.token
-        headers = {"Authorization": f"Bearer {token}", "Content-Type": APPLY}
-        with contextlib.closing(http.client.HTTPSConnection(host, context=trust, timeout=WITHIN)) as connection:
+        with contextlib.closing(self._connected()) as connection:
             for manifest in manifests:
-                connection.request("PATCH", applied_at(manifest), json.dumps(manifest), headers)
+                connection.request("PATCH", applied_at(manifest), json.dumps(manifest), self._headers())
                 answer = connection.getresponse()
                 text = answer.read()
                 assert answer.status < 400, text
+
+    def _connected(self) -> http.client.HTTPSConnection:
+        trust = ssl.create_default_context(cafile=str(self.plane.ca_file))
+        return http.client.HTTPSConnection(self.plane.url.removeprefix("https://"), context=trust, timeout=WITHIN)
+
+    def _headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.plane._api.token}", "Content-Type": APPLY}
 
     def patch(self, kind: str, namespace: str, name: str, change: Mapping[str, Any]) -> None:
         """Change an object by hand, with a merge patch."""
@@ -145,6 +148,14 @@ class World:
             for each in self.listed("Secret", namespace)
             if (each["metadata"].get("labels") or {}).get(MANAGED_BY) == "keyferry"
         }
+
+    def secrets_ever(self, namespace: str, since: str) -> list[dict[str, bytes]]:
+        """What Secrets of a namespace have held after each write since that resourceVersion, be it for a moment."""
+        seen = f"{path_of('Secret', namespace)}?watch=1&timeoutSeconds=1&resourceVersion={since}"
+        with contextlib.closing(self._connected()) as connection:
+            connection.request("GET", seen, headers=self._headers())
+            lines = connection.getresponse().read().splitlines()
+        return [contents(json.loads(line)["object"]) for line in lines]
 
     def status(self, kind: str, namespace: str, name: str) -> Manifest:
         """An object's status, empty while it has none."""
@@ -218,13 +229,17 @@ class World:
             if event.user == self.operator.user and event.verb not in _WRITING
         )
 
+    def metrics(self) -> str:
+        """All that the operator tells of itself."""
+        with urllib.request.urlopen(f"{self.operator.address}/metrics", timeout=10) as answer:  # noqa: S310 - our own
+            text: str = answer.read().decode()
+        return text
+
     def metric(self, name: str, **labels: str) -> float:
         """The sum of a metric's samples that carry these labels, since the operator's last start."""
-        with urllib.request.urlopen(f"{self.operator.address}/metrics", timeout=10) as answer:  # noqa: S310 - our own
-            text = answer.read().decode()
         return sum(
             float(sample["value"])
-            for sample in _SAMPLE.finditer(text)
+            for sample in _SAMPLE.finditer(self.metrics())
             if sample["name"] == name and labels.items() <= dict(_LABEL.findall(sample["labels"] or "")).items()
         )
 
