@@ -122,6 +122,8 @@ def test_an_object_goes_with_its_owner(plane, namespace, crds):
 
 
 def test_a_service_accounts_token_has_its_rights_and_no_others(plane, namespace, tmp_path):
+    # Kubernetes makes a namespace's default account a moment after the namespace.
+    plane.kubectl("--namespace", namespace, "wait", "--for=create", "serviceaccount/default", "--timeout=25s")
     config = plane.service_account_kubeconfig(namespace, "default", tmp_path)
 
     who = json.loads(plane.kubectl(f"--kubeconfig={config}", "auth", "whoami", "--output=json"))
