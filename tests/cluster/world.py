@@ -2,10 +2,8 @@
 
 import base64
 import contextlib
-import http.client
 import json
 import re
-import ssl
 import time
 import urllib.request
 import uuid
@@ -83,25 +81,9 @@ class World:
                 self.cluster_stores.add(manifest["metadata"]["name"])
 
     def apply_all(self, manifests: Iterable[Manifest]) -> None:
-        """Apply many, over a few connections that stay open: a new one for each would cost more than the work."""
-        listed = list(manifests)
+        """Apply many, several at a time."""
         with ThreadPoolExecutor(AT_ONCE) as pool:
-            list(pool.map(self._apply_over_one_connection, (listed[start::AT_ONCE] for start in range(AT_ONCE))))
-
-    def _apply_over_one_connection(self, manifests: Iterable[Manifest]) -> None:
-        with contextlib.closing(self._connected()) as connection:
-            for manifest in manifests:
-                connection.request("PATCH", applied_at(manifest), json.dumps(manifest), self._headers())
-                answer = connection.getresponse()
-                text = answer.read()
-                assert answer.status < 400, text
-
-    def _connected(self) -> http.client.HTTPSConnection:
-        trust = ssl.create_default_context(cafile=str(self.plane.ca_file))
-        return http.client.HTTPSConnection(self.plane.url.removeprefix("https://"), context=trust, timeout=WITHIN)
-
-    def _headers(self) -> dict[str, str]:
-        return {"Authorization": f"Bearer {self.plane._api.token}", "Content-Type": APPLY}
+            list(pool.map(self.apply, manifests))
 
     def patch(self, kind: str, namespace: str, name: str, change: Mapping[str, Any]) -> None:
         """Change an object by hand, with a merge patch."""
@@ -151,11 +133,9 @@ class World:
 
     def secrets_ever(self, namespace: str, since: str) -> list[dict[str, bytes]]:
         """What Secrets of a namespace have held after each write since that resourceVersion, be it for a moment."""
-        seen = f"{path_of('Secret', namespace)}?watch=1&timeoutSeconds=1&resourceVersion={since}"
-        with contextlib.closing(self._connected()) as connection:
-            connection.request("GET", seen, headers=self._headers())
-            lines = connection.getresponse().read().splitlines()
-        return [contents(json.loads(line)["object"]) for line in lines]
+        at = path_of("Secret", namespace)
+        events = self.plane.watch(f"{at}?watch=1&timeoutSeconds=1&resourceVersion={since}")
+        return [contents(event["object"]) for event in events]
 
     def status(self, kind: str, namespace: str, name: str) -> Manifest:
         """An object's status, empty while it has none."""
@@ -280,11 +260,14 @@ class World:
 
     def close(self) -> None:
         """Take away everything: another module's operator would see it, too."""
-        for namespace in self.namespaces:
-            self.clear(namespace)
-            self.delete("Namespace", "", namespace)
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            list(pool.map(self._take_away, self.namespaces))
         for store in self.cluster_stores:
             self.delete("ClusterSecretStore", "", store)
+
+    def _take_away(self, namespace: str) -> None:
+        self.clear(namespace)
+        self.delete("Namespace", "", namespace)
 
     def clear(self, namespace: str) -> None:
         """Delete a namespace's own resources of ours."""

@@ -76,6 +76,8 @@ class ControlPlane:
     def stop(self) -> None:
         """Stop all three by SIGKILL: their data goes with them, so there is nothing to be gentle about."""
         self._group.stop()
+        if "kube-apiserver" in self._parts:
+            self._api.close()
 
     def restart_controllers(self) -> None:
         """Start the controllers anew: the garbage collector learns of new kinds at its start, and else every 30 s."""
@@ -100,6 +102,10 @@ class ControlPlane:
     def request(self, method: str, path: str, body: Any = None, content_type: str = "application/json") -> Any:
         """Send one request as the administrator; the answer is its JSON. Raises RequestFailed."""
         return self._api.request(method, path, body, content_type)
+
+    def watch(self, path: str) -> list[Any]:
+        """Every event of a watch that ends by itself, as one with timeoutSeconds does."""
+        return self._api.watch(path)
 
     def exists(self, path: str) -> bool:
         """Whether there is an object at this path."""
