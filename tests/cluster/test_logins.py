@@ -112,7 +112,9 @@ def test_a_shared_credentials_file_logs_in_by_its_profile(team):
 
 def test_pod_identity_of_the_operators_pod_comes_through_the_charts_environment(plane, crds, aws, tmp_path):
     with PodIdentityAgent(aws.sts, aws.sts.role("operator"), tmp_path / "token") as agent:
-        environment = [{"name": name, "value": value} for name, value in agent.environment.items()]
+        # Keys that the SDK's own chain would find before those of the pod, and that no account knows.
+        others = {"AWS_ACCESS_KEY_ID": "AKIATHEOPERATORSOWN0", "AWS_SECRET_ACCESS_KEY": "its-secret"}
+        environment = [{"name": name, "value": value} for name, value in (agent.environment | others).items()]
         with world_of(plane, tmp_path, {"extraEnv": environment}) as world:
             namespace = world.namespace()
             aws.put("db", "value", {"namespace": namespace, "key": "db"})
