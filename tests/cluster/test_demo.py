@@ -8,8 +8,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -75,29 +76,30 @@ def processes_that_know(folder: Path) -> Iterator[str]:
                 yield f"process {process.name}"
 
 
+@contextmanager
+def started(*options: str) -> Iterator[Demo]:
+    """A demo that is stopped if it is left running. Its folder's name is short: etcd's socket lies in it."""
+    with TemporaryDirectory(prefix="demo-") as folder:
+        demo = Demo(Path(folder), *options)
+        try:
+            yield demo
+        finally:
+            demo.stop()
+
+
 @pytest.fixture
-def demo(tmp_path: Path) -> Iterator[Callable[..., Demo]]:
+def demo() -> Iterator[Callable[..., Demo]]:
     """Starts the demo with options. It is stopped if the test leaves it running."""
-    started: list[Demo] = []
-
-    def start(*options: str) -> Demo:
-        started.append(Demo(tmp_path, *options))
-        return started[-1]
-
-    yield start
-    for each in started:
-        each.stop()
+    with ExitStack() as stack:
+        yield lambda *options: stack.enter_context(started(*options))
 
 
 @pytest.fixture(scope="module")
-def shown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+def shown() -> Iterator[Demo]:
     """The whole demo, from beginning to end."""
-    whole = Demo(tmp_path_factory.mktemp("demo"))
-    try:
+    with started() as whole:
         whole.ended()
         yield whole
-    finally:
-        whole.stop()
 
 
 @contextmanager
