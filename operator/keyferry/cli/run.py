@@ -20,6 +20,7 @@ from keyferry.kube.client import connect
 from keyferry.settings import DEFAULT_DATA_DIR, Settings
 
 _LOG = logging.getLogger(__name__)
+_GARBAGE = 5_000  # objects made before garbage is looked for: a reconciliation makes hundreds, and no cycles
 
 
 class Level(StrEnum):
@@ -96,4 +97,5 @@ async def _see(app: App) -> None:
     """Kopf's watches start when everything was seen once, so that they find the CRDs there."""
     await app.learnt.wait()
     gc.freeze()  # what is there now stays: to look through it for garbage again and again was a third of a refresh
+    gc.set_threshold(_GARBAGE)
     await lifecycle.see(lambda registry, call: handlers.register(registry, app.waking, call))

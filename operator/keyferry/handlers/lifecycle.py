@@ -22,6 +22,7 @@ Call = Callable[..., None]  # call(function, *arguments, **keywords): run it in 
 _LOG = logging.getLogger(__name__)
 _PAUSE_SECONDS = 5.0
 _STOP_SECONDS = 5.0
+_WORKERS = 64  # of Kopf, at once: more would only take memory
 _LOGIN_LASTS = dt.timedelta(minutes=10)  # then Kopf asks again, so that a renewed token is used in time
 
 
@@ -34,10 +35,24 @@ def settings() -> kopf.OperatorSettings:
     made.watching.server_timeout = 290
     made.watching.client_timeout = 320
     # Our handlers await nothing: a worker that lingered would only hold back the next object.
-    made.queueing.worker_limit = None
+    made.queueing.worker_limit = _WORKERS
     made.queueing.idle_timeout = 0.01
     made.queueing.batch_window = 0.0
+    made.persistence.diffbase_storage = _NoDiff()
     return made
+
+
+class _NoDiff(kopf.DiffBaseStorage):
+    """Nobody here is told what differs, so nothing is kept to tell it, and no object is copied for it."""
+
+    def build(self, **_: Any) -> kopf.BodyEssence:
+        return kopf.BodyEssence({})
+
+    def fetch(self, **_: Any) -> kopf.BodyEssence | None:
+        return None
+
+    def store(self, **_: Any) -> None:
+        """Nothing."""
 
 
 def register(registry: kopf.OperatorRegistry) -> None:

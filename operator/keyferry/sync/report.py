@@ -16,7 +16,7 @@ from keyferry.values import Key
 
 async def report(kube: Kube, watched: Watched, key: Key, body: Json, now: Situation | None, outcome: Outcome) -> None:
     """Write the status if anything in it changed, and an event when Ready changed."""
-    old = readable(ExternalSecretStatus, body)
+    old = now.status if now else readable(ExternalSecretStatus, body)
     new = status_after(body, old, now, outcome)
     if new == old:
         return
