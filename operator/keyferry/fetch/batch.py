@@ -13,6 +13,7 @@ from keyferry.values import Fetched, Ref, Value
 _LOG = logging.getLogger(__name__)
 _LINGER_SECONDS = 0.02  # how long a batch that is not full waits for company, from the last that joined it
 _LONGEST_LINGER_SECONDS = 0.2  # from the first that joined it
+_COMPANY_SECONDS = 1.0  # the same while others of the store are being looked at, and may join
 _CACHED_BYTES = 64 * 1024 * 1024  # in one store's cache, however many values it may keep
 _CLOSED = "the store was closed while its values were being read"
 
@@ -50,11 +51,12 @@ class Cache:
 class Batcher:
     """Reads values by as few calls as the backend allows. One event loop owns it.
 
-    `read` is the backend's fetch; `batch()` how many refs one call answers.
+    `read` is the backend's fetch; `batch()` how many refs one call answers; `company()` whether more askers may come.
     """
 
     read: Callable[[Collection[Ref]], Awaitable[Mapping[Ref, Fetched]]]
     batch: Callable[[], int]
+    company: Callable[[], bool] = lambda: False
     _waiting: dict[Ref, "asyncio.Future[Fetched]"] = field(default_factory=dict, init=False)
     _since: float = field(default=0.0, init=False)  # the loop's time when the first of those that wait came
     _timer: asyncio.TimerHandle | None = field(default=None, init=False)
@@ -92,13 +94,16 @@ class Batcher:
             self._timer.cancel()
             self._timer = None
         if self._waiting and not self._timer:
-            lingering = min(now + _LINGER_SECONDS, self._since + _LONGEST_LINGER_SECONDS)
+            longest = _COMPANY_SECONDS if self.company() else _LONGEST_LINGER_SECONDS
+            lingering = min(now + _LINGER_SECONDS, self._since + longest)
             self._fires = now if full else lingering
             self._timer = loop.call_at(self._fires, self._flush)
 
     def _flush(self) -> None:
         self._timer = None
-        if len(self._waiting) < self.batch():
+        waited = asyncio.get_running_loop().time() - self._since
+        expected = waited < _COMPANY_SECONDS and self.company()
+        if len(self._waiting) < self.batch() and not expected:
             self._send(len(self._waiting))
         while self._waiting and len(self._waiting) >= self.batch():
             self._send(self.batch())

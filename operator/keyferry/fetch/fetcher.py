@@ -62,7 +62,7 @@ class Fetcher:
 
     def __post_init__(self) -> None:
         self._sweeper = Sweeper(self._sweep, self._sweep_pause)
-        self._batcher = Batcher(self._batch, lambda: self.backend.batch)
+        self._batcher = Batcher(self._batch, lambda: self.backend.batch, lambda: self._sweeper.handing_out)
 
     @property
     def last_sweep(self) -> Snapshot | None:

@@ -65,6 +65,33 @@ async def test_one_who_asks_for_many_costs_no_more():
     assert answer.keys() == set(refs(50))
 
 
+async def asking(batch: Batcher, count: int, *, every: float) -> None:
+    """So many ask for one each, one after another."""
+    async with asyncio.TaskGroup() as group:
+        for ref in refs(count):
+            group.create_task(batch.fetch([ref]))
+            await asyncio.sleep(every)
+
+
+@pytest.mark.parametrize(("company", "calls"), [(True, [10]), (False, [1] * 10)])
+async def test_a_batch_waits_for_those_who_may_come(company: bool, calls: list[int]):  # noqa: FBT001
+    read = Reads()
+    await asking(Batcher(read, lambda: 20, lambda: company and now() < 0.5), 10, every=0.03)
+    assert read.calls == calls
+
+
+async def test_a_batch_does_not_wait_for_ever():
+    read = Reads()
+    await asking(Batcher(read, lambda: 20, lambda: True), 1, every=0)
+    assert read.times == [pytest.approx(1.0, abs=0.03)]
+
+
+async def test_a_full_batch_waits_for_nobody():
+    read = Reads()
+    await asked(Batcher(read, lambda: 20, lambda: True), refs(20))
+    assert read.times == [0]
+
+
 async def test_500_who_ask_for_one_are_one_read():
     read = Reads()
     answers = await asked(batcher(read), *([Ref("k")] for _ in range(500)))

@@ -194,3 +194,17 @@ async def test_all_who_come_during_the_pause_share_the_look_after_it():
     await asked_at(0, sweeper, not_before=0)
     looks = await asyncio.gather(*(asked_at(time, sweeper, not_before=time) for time in (3, 6, 9)))
     assert {look.started for look in looks} == {10.0}
+
+
+async def test_it_is_handed_out_until_the_last_who_waited_has_it():
+    sweeper, told = Sweeper(Catalogue()), []
+
+    async def ask() -> None:
+        await sweeper.snapshot(not_before=0)
+        told.append(sweeper.handing_out)
+
+    asks = [asyncio.create_task(ask()) for _ in range(3)]
+    await asyncio.sleep(1)
+    assert not sweeper.handing_out
+    await asyncio.gather(*asks)
+    assert told == [True, True, False]
