@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from typing import Any
 
 from keyferry import metrics
 from keyferry.errors import KubeUnavailable
@@ -15,9 +16,11 @@ from keyferry.kube.watched import Watched
 from keyferry.schedule.worker import Queue
 from keyferry.settings import Settings
 from keyferry.sync.external_secret import ExternalSecrets
+from keyferry.sync.hinting import Hinting
 from keyferry.sync.store import Stores
 from keyferry.sync.target import Targets
 from keyferry.sync.waking import Waking
+from keyferry.sync.webhook import Webhooks
 from keyferry.values import Key, StoreKey
 
 _LOG = logging.getLogger(__name__)
@@ -46,7 +49,10 @@ class App:
     learnt: asyncio.Event = field(default_factory=asyncio.Event, init=False)  # everything was seen once
     waking: Waking = field(init=False)
     stores: Stores = field(init=False)
+    webhooks: Webhooks = field(init=False)
+    hinting: Hinting = field(init=False)
     store_queue: Queue[StoreKey] = field(init=False)
+    hint_queue: Queue[StoreKey] = field(init=False)
     queue: Queue[Key] = field(init=False)
     secret_watch: SecretWatch = field(init=False)
     _ended: bool = field(default=False, init=False)
@@ -54,7 +60,12 @@ class App:
     def __post_init__(self) -> None:
         self.waking = Waking(self.watched, self._nudge, self._nudge_store)
         self.secret_watch = SecretWatch(self.kube, self.watched.secrets, self.waking.secret)
-        self.stores = Stores(self.kube, self.watched, self.settings, self._nudge_store, self.waking.everything_of)
+        self.webhooks = Webhooks(self.kube, self.watched, self.hinted, served=bool(self.settings.webhook_listen))
+        self.stores = Stores(
+            self.kube, self.watched, self.settings, self._nudge_store, self.waking.everything_of, self.webhooks
+        )
+        self.hinting = Hinting(self.watched, self.stores.running, self.waking, self._nudge_hint)
+        self.hint_queue = Queue(self.hinting.work, limit=_STORES_AT_ONCE)
         self.store_queue = Queue(self.stores.work, limit=_STORES_AT_ONCE)
         targets = Targets(self.kube, self.watched, lambda: self.secret_watch.fresh)
         reconciler = ExternalSecrets(self.kube, self.watched, self.stores.running, targets)
@@ -70,6 +81,7 @@ class App:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self.secret_watch.run(version))
                 group.create_task(self.store_queue.run())
+                group.create_task(self.hint_queue.run())
                 group.create_task(self.queue.run())
                 group.create_task(self._relist())
                 group.create_task(self._measure())
@@ -84,11 +96,18 @@ class App:
             return "the operator has stopped working"
         if not self.learnt.is_set():
             return None
-        if now - min(self.queue.beat or now, self.store_queue.beat or now) > _STALL_SECONDS:
+        if now - min(queue.beat or now for queue in (self.queue, self.store_queue, self.hint_queue)) > _STALL_SECONDS:
             return "the scheduler has not looked at its queue for a minute"
         if now - self.secret_watch.alive_at > _WATCH_STALL_SECONDS:
             return "the watch of Secrets has done nothing for a quarter of an hour"
         return None
+
+    def hinted(self, key: StoreKey, source: str) -> None:
+        """Somebody says that something in the store changed: the one entry for all who hint."""
+        self.hinting.hinted(key, source)
+
+    def _nudge_hint(self, key: StoreKey, at: float) -> None:
+        self.hint_queue.nudge(key, at)
 
     def _nudge(self, key: Key, at: float | None) -> None:
         self.queue.nudge(key, at)
@@ -149,9 +168,12 @@ class App:
                 return
             query["continue"] = more
 
+    def _queues(self) -> tuple[tuple[str, Queue[Any]], ...]:
+        return ("ExternalSecret", self.queue), ("SecretStore", self.store_queue), ("Hint", self.hint_queue)
+
     async def _measure(self) -> None:
         while True:
-            for kind, queue in (("ExternalSecret", self.queue), ("SecretStore", self.store_queue)):
+            for kind, queue in self._queues():
                 metrics.QUEUE.labels(kind).set(len(queue))
                 metrics.RUNNING.labels(kind).set(queue.running)
             await asyncio.sleep(1)

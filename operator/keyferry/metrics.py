@@ -15,6 +15,13 @@ BUDGET_WAITING = Gauge("keyferry_store_budget_waiting", "Calls that wait for the
 STORE_READY = Gauge("keyferry_store_ready", "1 when the store can be used, else 0.", ("store",))
 STORE_OFFERED = Gauge("keyferry_store_offered_secrets", "External secrets that the store's mapping offers.", ("store",))
 STORE_SWEPT = Gauge("keyferry_store_last_sweep_timestamp_seconds", "When the catalogue was last swept.", ("store",))
+HINTS = Counter("keyferry_store_hints_total", "Hints that something changed, by who gave them.", ("store", "source"))
+HINTED_LOOKS = Counter(
+    "keyferry_store_hinted_looks_total",
+    "Looks that hints led to, by what they showed: News, Nothing, Unlisted (ExternalSecrets look), or the failure.",
+    ("store", "result"),
+)
+HOOK_CALLS = Counter("keyferry_webhook_calls_total", "Calls to the webhook.", ("result",))
 CACHE_HITS = Counter("keyferry_cache_hits_total", "Values served without asking the backend.", ("store",))
 SYNCS = Counter(
     "keyferry_syncs_total", "Reconciliations, by kind and the reason of their Ready condition.", ("kind", "reason")
@@ -38,6 +45,8 @@ _OF_STORES = (
     STORE_READY,
     STORE_OFFERED,
     STORE_SWEPT,
+    HINTS,
+    HINTED_LOOKS,
     CACHE_HITS,
 )
 

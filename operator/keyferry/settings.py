@@ -29,6 +29,7 @@ class Settings:
     data_dir: Path = DEFAULT_DATA_DIR
     allow_ambient_in_namespaces: bool = False
     allow_endpoints: tuple[str, ...] = ()  # patterns with *, for a SecretStore; a ClusterSecretStore is an admin's own
+    webhook_listen: str = ""  # host:port; empty: no webhooks
     workers: int = 5000  # ExternalSecrets worked on at once; most of them wait for the same answer
     workers_of_store: int = 1000  # of one store, so that one that does not answer leaves room for the others
     kube_timeout: float = 30.0  # seconds, of one request to the API server

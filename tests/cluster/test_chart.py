@@ -46,6 +46,7 @@ EVERYTHING = {
     "image": {"repository": "registry.example.com/keyferry", "digest": "sha256:" + "0" * 64, "pullPolicy": "Always"},
     "imagePullSecrets": [{"name": "registry"}],
     "listen": {"port": 9090},
+    "webhook": {"enabled": True, "port": 9091, "annotations": {"a": "b"}},
     "log": {"level": "debug", "format": "text"},
     "dataDir": "/data",
     "persistence": {"enabled": True, "storageClass": "fast", "size": "5Gi", "annotations": {"team": "platform"}},
@@ -156,6 +157,7 @@ def test_every_value_there_is_makes_what_the_api_server_accepts(plane, chart):
     assert container(manifests)["args"] == [
         "run",
         "--listen=0.0.0.0:9090",
+        "--webhook-listen=0.0.0.0:9091",
         "--data-dir=/data",
         "--log-level=debug",
         "--log-format=text",

@@ -210,7 +210,7 @@ class World:
         )
 
     def metrics(self) -> str:
-        """All that the operator tells of itself."""
+        """All metrics, as Prometheus gets them."""
         with urllib.request.urlopen(f"{self.operator.address}/metrics", timeout=10) as answer:  # noqa: S310 - our own
             text: str = answer.read().decode()
         return text

@@ -78,6 +78,11 @@ class AwsStandIn:
         with self.secrets.lock:
             return str(self.secrets.backend(self.region).secrets[name].default_version_id)
 
+    def arn(self, name: str) -> str:
+        """The secret's ARN."""
+        with self.secrets.lock:
+            return str(self.secrets.backend(self.region).secrets[name].arn)
+
     def tag(self, name: str, tags: Mapping[str, str]) -> None:
         """Give the secret these tags, and no others."""
         with self.secrets.lock:

@@ -15,7 +15,10 @@ MESSAGE_LIMIT = 1024  # characters: a message is for a terminal
 class Condition(Model):
     """One aspect of the state, with its reason."""
 
-    type: str = Field(description="Ready; Reconciling while it may heal by itself; Stalled when only an edit heals it.")
+    type: str = Field(
+        description="Ready; Reconciling while it may heal by itself; Stalled when only an edit heals it; Listening "
+        "where a store names who hints."
+    )
     status: Literal["True", "False", "Unknown"] = Field(description="Whether the condition holds.")
     reason: str = Field(description="One CamelCase word for programs; the page of the kind lists them all.")
     message: str = Field("", description="The cause and the remedy, for people. Never a value.")

@@ -8,7 +8,7 @@ from pydantic import ConfigDict, Field
 
 from keyferry.api.conditions import Condition
 from keyferry.api.model import WHOLE, Form, Model, PositiveDuration, ShortDuration, keyed, rule, rules
-from keyferry.api.providers import Provider
+from keyferry.api.providers import Provider, SecretKeyRef
 
 
 class By(StrEnum):
@@ -163,6 +163,15 @@ class Cache(Model):
     )
 
 
+class Webhook(Model):
+    """Who may hint from outside that something changed."""
+
+    secret_ref: SecretKeyRef = Field(
+        description="Where the key is that callers sign with: at least 32 characters on a line; more lines are more "
+        "keys, for the time of a rotation."
+    )
+
+
 class SecretStoreSpec(Model):
     """A backend, how to log in, and which namespace sees what of it."""
 
@@ -188,6 +197,11 @@ class SecretStoreSpec(Model):
     )
     refresh: Refresh = Field(default_factory=Refresh, description="How hard the backend may be asked.")
     cache: Cache = Field(default_factory=Cache, description="Values kept in memory for a short time.")
+    webhook: Webhook | None = Field(
+        None,
+        description="Let others say that something changed, so that it arrives at once: POST "
+        "/hooks/NAMESPACE/NAME (for a ClusterSecretStore /hooks/NAME) at the operator's webhook, signed.",
+    )
     default_tags: dict[str, Annotated[str, Field(max_length=256)]] = Field(
         default_factory=dict,
         description="Tags given to every external secret that Keyferry creates or updates in this store.",

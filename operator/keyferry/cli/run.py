@@ -15,7 +15,7 @@ from keyferry import handlers, log
 from keyferry.app import App
 from keyferry.cli import sealed
 from keyferry.errors import SyncError
-from keyferry.handlers import lifecycle, probes
+from keyferry.handlers import hooks, lifecycle, probes
 from keyferry.kube.client import connect
 from keyferry.settings import DEFAULT_DATA_DIR, Settings
 
@@ -32,9 +32,12 @@ class Level(StrEnum):
     ERROR = "error"
 
 
-def run(
+def run(  # noqa: PLR0913 - options of a command
     *,
     listen: Annotated[str, typer.Option(help="host:port of /healthz, /readyz and /metrics.")] = "0.0.0.0:8080",
+    webhook_listen: Annotated[
+        str, typer.Option(help="host:port of the webhook, where others say that something changed. Default: none.")
+    ] = "",
     data_dir: Annotated[
         Path, typer.Option(help="Folder for what the operator keeps itself (SQLite).", envvar="KEYFERRY_DATA_DIR")
     ] = DEFAULT_DATA_DIR,
@@ -52,6 +55,7 @@ def run(
     log.configure(log_level, log_format)
     settings = Settings(
         listen=listen,
+        webhook_listen=webhook_listen,
         data_dir=data_dir,
         allow_ambient_in_namespaces=allow_ambient_in_namespaces,
         allow_endpoints=tuple(allow_endpoint or ()),
@@ -74,7 +78,7 @@ async def _operate(settings: Settings) -> None:
     kube = await connect(timeout=settings.kube_timeout, connections=settings.kube_connections)
     async with kube:
         app = App(kube, settings)
-        async with probes.served(app, settings.listen):
+        async with probes.served(app, settings.listen), hooks.served(app, settings.webhook_listen):
             _LOG.info("keyferry is up", extra={"listen": settings.listen})
             await _work(app, told)
             _LOG.info("keyferry has stopped")

@@ -13,6 +13,7 @@ from keyferry.errors import (
     CredentialsMissing,
     PermissionDenied,
     SecretMissing,
+    StoreNotReady,
     SyncError,
     Throttled,
 )
@@ -73,6 +74,27 @@ class Fetcher:
     def offered(self) -> int | None:
         """How many secrets the mapping offers; None while that is not known, or not believed."""
         return len(self.last_sweep.ids) if self.last_sweep and not self.guard.held else None
+
+    async def sweep(self) -> Snapshot | None:
+        """A look at the catalogue that begins now; None where only reading directly tells what is there.
+
+        Raises SyncError.
+        """
+        try:
+            return await self._sweeper.snapshot(not_before=asyncio.get_running_loop().time())
+        except _Unlisted:
+            return None
+        except SyncError as failure:
+            if not isinstance(failure, Throttled | StoreNotReady):
+                self.trouble(failure)
+            if isinstance(failure, PermissionDenied) and self.mapping.named:
+                return None
+            raise
+
+    def seconds_of_budget(self, *, swept: bool) -> float:
+        """How long the store's budget is busy with one look at everything."""
+        calls = self._pages if swept else math.ceil(self.demand() / max(1, self.backend.batch))
+        return calls / self.budget.per_second
 
     async def look(
         self,

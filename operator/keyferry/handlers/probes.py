@@ -31,8 +31,15 @@ def routes(app: App) -> web.Application:
 @asynccontextmanager
 async def served(app: App, listen: str) -> AsyncIterator[None]:
     """The server, while the context is open. `listen` is host:port."""
+    async with listening(routes(app), listen):
+        yield
+
+
+@asynccontextmanager
+async def listening(site: web.Application, listen: str) -> AsyncIterator[None]:
+    """A site served at host:port, while the context is open."""
     host, _, port = listen.rpartition(":")
-    runner = web.AppRunner(routes(app), access_log=None)
+    runner = web.AppRunner(site, access_log=None)
     await runner.setup()
     try:
         await web.TCPSite(runner, host.strip("[]") or None, int(port)).start()

@@ -4,7 +4,7 @@ Secrets are kept as metadata only. Indexes answer who depends on what: they are 
 """
 
 from collections import defaultdict
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
@@ -58,6 +58,17 @@ class Watched:
     by_target: Index[Key, Key] = field(default_factory=Index)  # ExternalSecrets that write a Secret
     by_owner: Index[Key, Key] = field(default_factory=Index)  # Secrets that an ExternalSecret made
     by_credential: Index[Key, StoreKey] = field(default_factory=Index)  # stores that log in with a Secret
+
+    def outdated(self, used: Mapping[Key, str]) -> bool:
+        """Whether one of these Secrets is no longer at the version that was read; "" is none at all."""
+        return any(_changed(read, self.secrets.get(key)) for key, read in used.items())
+
+
+def _changed(read: str, seen: SecretMeta | None) -> bool:
+    """Whether a Secret is another than when it was read. What the watch tells may still be older than what was read."""
+    if seen is None:
+        return bool(read)
+    return not read or int(seen.resource_version) > int(read)
 
 
 def trimmed(body: Json) -> Json:

@@ -31,3 +31,20 @@ class Snapshot:
     def at(self, place: Place) -> tuple[Entry, ...]:
         """Who claims the place; more than one is an error of whoever tagged them."""
         return self.places.get(place.namespace, {}).get(place.key, ())
+
+    def marks(self) -> dict[Place, int]:
+        """For each place a mark that changes with what is there: identities, names, versions and tags."""
+        return {
+            Place(namespace, key): hash(tuple(_seen(entry) for entry in claims))
+            for namespace, keys in self.places.items()
+            for key, claims in keys.items()
+        }
+
+
+def _seen(entry: Entry) -> tuple[object, ...]:
+    return entry.id, entry.name, frozenset(entry.versions.items()), frozenset(entry.tags.items())
+
+
+def differing(before: Mapping[Place, int], after: Mapping[Place, int]) -> frozenset[Place]:
+    """The places whose marks are not the same."""
+    return frozenset(place for place in before.keys() | after.keys() if before.get(place) != after.get(place))

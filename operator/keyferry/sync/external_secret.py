@@ -26,6 +26,7 @@ from keyferry.sync.store import Store
 from keyferry.sync.target import Targets
 from keyferry.values import Fetched, Found, Key, Looked, StoreKey, Value
 
+_HINT_SECONDS = 60.0  # a look that hints led to serves whom it woke for so long
 _SLACK_SECONDS = 5.0  # a new or changed ExternalSecret may use a look at the catalogue that is so old
 _BACKOFF_SECONDS = 1.0
 _BACKOFF_CAP_SECONDS = 120.0
@@ -94,8 +95,8 @@ class ExternalSecrets:
     async def _asked(self, now: Situation, memory: Memory, due: float) -> Outcome:
         """Versions first; values only where something differs from what the Secret was made of."""
         moment = asyncio.get_running_loop().time()
-        forced = now.forced(memory.looked_at)
-        if not forced and memory.beat > due and now.rests and now.undisturbed:
+        forced, hinted = now.forced(memory.looked_at), now.store.hinted_at > memory.heeded_at
+        if not forced and not hinted and memory.beat > due and now.rests and now.undisturbed:
             return NOTHING_NEW  # it was merely woken, by its own writes perhaps, and its beat comes
 
         def unchanged(looked: Looked) -> bool:
@@ -103,14 +104,9 @@ class ExternalSecrets:
             return made and not forced and _told(looked)
 
         now.fetcher.guard.remember([source.id for source in now.status.sources if source.version])
-        looked = await now.fetcher.look(
-            now.spec.requests,
-            now.hierarchy,
-            at=moment if forced else due,
-            # Where nothing ever looks again, a look at the catalogue must be new.
-            slack=0.0 if forced or memory.beat == due else min(_SLACK_SECONDS, _rhythm(now.spec)),
-            expected=unchanged,
-        )
+        at, slack = (moment, 0.0) if forced else _age(now, memory, due, hinted=hinted)
+        looked = await now.fetcher.look(now.spec.requests, now.hierarchy, at=at, slack=slack, expected=unchanged)
+        memory.heeded_at = moment
         if unchanged(looked):
             self.doubt.seen(now, looked)
             return NOTHING_NEW
@@ -123,6 +119,7 @@ class ExternalSecrets:
         decided = decide(now.spec, made, sources(_as_read(looked, fetched)))
         outcome = self.doubt.checked(now, looked, decided, moment)
         if outcome is None:
+            memory.beat = -math.inf  # that look is due, whenever the beat is
             raise StoreNotReady("something is not there any more: looking once more before it is believed")
         if outcome.error is None:
             memory.looked_at = moment
@@ -155,6 +152,15 @@ class ExternalSecrets:
 def _rhythm(spec: ExternalSecretSpec) -> float:
     """Seconds between refreshes; 0 for never."""
     return spec.refresh_interval.total_seconds() if spec.refresh_policy is RefreshPolicy.PERIODIC else 0.0
+
+
+def _age(now: Situation, memory: Memory, due: float, *, hinted: bool) -> tuple[float, float]:
+    """The time that a look must not be older than, and by how much it may. Where nothing looks again, by none."""
+    if memory.beat == due:
+        return due, 0.0
+    if hinted and now.as_asked and due - now.store.hinted_at < _HINT_SECONDS:
+        return now.store.hinted_at, 0.0  # what woke it is in just that look
+    return due, min(_SLACK_SECONDS, _rhythm(now.spec))
 
 
 def _told(looked: Looked) -> bool:

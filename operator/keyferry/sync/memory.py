@@ -19,6 +19,7 @@ class Memory:
     failures: int = 0  # in a row
     beat: float = -math.inf  # the beat that it waits for
     looked_at: float = -math.inf  # when it last asked its store for all that it needs
+    heeded_at: float = -math.inf  # when it last looked at what hints are about
     _situation: Situation | None = field(default=None, repr=False)
 
     def spec(self, body: Json) -> ExternalSecretSpec:

@@ -20,7 +20,6 @@ from keyferry.fetch.fetcher import Fetcher
 from keyferry.fetch.guard import Guard
 from keyferry.kube.client import Json, Kube
 from keyferry.kube.cluster import StoreCluster
-from keyferry.kube.secrets import SecretMeta
 from keyferry.kube.watched import Watched
 from keyferry.plan.sources import revision
 from keyferry.policy.mapping import mapping_of
@@ -28,6 +27,7 @@ from keyferry.schedule import backoff
 from keyferry.settings import REFRESH_ANNOTATION, Settings
 from keyferry.sync.boundary import guarded
 from keyferry.sync.store_status import Findings, publish
+from keyferry.sync.webhook import Webhooks
 from keyferry.values import StoreKey
 
 _LOG = logging.getLogger(__name__)
@@ -57,6 +57,7 @@ class Store:
     answered: bool = False  # whether the last check told what is allowed
     suspect: bool = False  # somebody met a failure that may concern everybody
     forced_at: float = float("-inf")  # what is older than this is read anew
+    hinted_at: float = float("-inf")  # since then something is new: a look that is older than this is too old
     failures: int = 0
     _revisions: dict[str, str] = field(default_factory=dict, repr=False)
 
@@ -94,6 +95,7 @@ class Stores:
     settings: Settings
     nudge: Callable[[StoreKey], None]
     tell: Callable[[StoreKey], None]
+    webhooks: Webhooks
     running: dict[StoreKey, Store] = field(default_factory=dict)
 
     async def work(self, key: StoreKey, _due: float) -> float | None:
@@ -102,6 +104,7 @@ class Stores:
         if body is None:
             self.watched.by_credential.put(key, ())
             self.tell(key)
+            self.webhooks.forget(key)
             await self._close(key)
             metrics.forget_store(str(key))
             return None
@@ -127,7 +130,9 @@ class Stores:
         metrics.STORE_READY.labels(str(key)).set(store.usable)
         if store is not before or store.usable != usable or forced:
             self.tell(key)
-        await publish(self.kube, self.watched, key, body, self._findings(store))
+        unhooked = await self.webhooks.renew(key, store.spec)
+        self.watched.by_credential.put(key, {**store.cluster.used, **self.webhooks.used(key)})
+        await publish(self.kube, self.watched, key, body, self._findings(store, unhooked))
         return self._pause(store)
 
     def _outdated(self, store: Store, body: Json) -> bool:
@@ -137,12 +142,15 @@ class Stores:
 
     async def _made(self, key: StoreKey, body: Json) -> Store:
         """The store anew. What is wrong with its spec becomes its health."""
+        former = self.running.get(key)
         await self._close(key)
         spec = _parsed(key, body)
         cluster = StoreCluster(self.kube, key)
         if isinstance(spec, SyncError):
             return self._kept(Store(key, None, cluster, *_identity(body), health=spec))
         store = Store(key, spec, cluster, *_identity(body))
+        if former:
+            store.hinted_at = former.hinted_at  # whoever has not looked since still has to
         result = await guarded(self._fetcher(spec, store, body), key)
         if isinstance(result, SyncError):
             store.health = result
@@ -221,14 +229,12 @@ class Stores:
         store.health = health
         store.failures = store.failures + 1 if health else 0
         store.checked_at = asyncio.get_running_loop().time()
-        self.watched.by_credential.put(store.key, store.cluster.used)
 
     def _login_changed(self, store: Store) -> bool:
         """Whether a Secret of the login is another than the one that was read, as far as the watch has told."""
-        seen = {key: self.watched.secrets.get(key) for key in store.cluster.used}
-        return any(_changed(read, seen[key]) for key, read in store.cluster.used.items())
+        return self.watched.outdated(store.cluster.used)
 
-    def _findings(self, store: Store) -> Findings:
+    def _findings(self, store: Store, unhooked: SyncError | None) -> Findings:
         fetcher = store.fetcher
         return Findings(
             error=store.health,
@@ -240,7 +246,14 @@ class Stores:
             offered=fetcher.offered if fetcher else None,
             held=fetcher.guard.held if fetcher else None,
             longest_wait=fetcher.budget.longest_wait if fetcher else 0.0,
+            listening=self._listening(store, unhooked),
         )
+
+    def _listening(self, store: Store, unhooked: SyncError | None) -> SyncError | bool:
+        """Whether hints reach us from all that the spec names; why not, where they do not."""
+        if unhooked:
+            return unhooked
+        return store.spec is not None and store.spec.webhook is not None
 
     def _next_look(self, store: Store) -> float:
         return _LACKING_SECONDS if store.fetcher and store.fetcher.access.lacking else _LOOK_SECONDS
@@ -268,13 +281,6 @@ def _parsed(key: StoreKey, body: Json) -> SecretStoreSpec | SyncError:
         return model.model_validate(body.get("spec") or {})
     except ValidationError as wrong:
         return SpecInvalid(problems(wrong))
-
-
-def _changed(read: str, seen: SecretMeta | None) -> bool:
-    """Whether a Secret is another than when it was read. What the watch tells may still be older than what was read."""
-    if seen is None:
-        return bool(read)
-    return not read or int(seen.resource_version) > int(read)
 
 
 def _offered(body: Json) -> int:

@@ -4,8 +4,9 @@ import asyncio
 import logging
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Literal
 
-from keyferry.api.conditions import Condition, conditions_after, readable, ready, since
+from keyferry.api.conditions import MESSAGE_LIMIT, Condition, conditions_after, readable, ready, since
 from keyferry.api.store import Granted, StoreAccess, StoreStatus
 from keyferry.backends.base import Access
 from keyferry.errors import AuthFailed, CredentialsMissing, KubeUnavailable, SyncError
@@ -39,6 +40,7 @@ class Findings:
     offered: int | None
     held: SyncError | None
     longest_wait: float  # seconds, of a call for the store's budget
+    listening: SyncError | bool  # whether hints come; False: the spec names no source, or nobody has heard it yet
 
 
 async def publish(kube: Kube, watched: Watched, key: StoreKey, body: Json, findings: Findings) -> None:
@@ -95,10 +97,24 @@ def _conditions(findings: Findings, old: StoreStatus, generation: int) -> tuple[
                 type="Ready", status=status_, reason="Suspended", message=message, observed_generation=generation
             ),
         )
+    listening = _listening(findings, generation)
     if findings.error is None and findings.held:
-        return conditions_after(None, generation=generation, good=findings.held.reason, note=str(findings.held))
+        held = conditions_after(None, generation=generation, good=findings.held.reason, note=str(findings.held))
+        return held + listening
     note = _WAITS if findings.error is None and findings.longest_wait > _LONG_WAIT_SECONDS else ""
-    return conditions_after(findings.error, generation=generation, good="Ready", note=note)
+    return conditions_after(findings.error, generation=generation, good="Ready", note=note) + listening
+
+
+def _listening(findings: Findings, generation: int) -> tuple[Condition, ...]:
+    """Whether hints come; no word of it where the spec names no source. Without them the interval goes on working."""
+    if isinstance(findings.listening, SyncError):
+        why, message = findings.listening.reason, str(findings.listening)[:MESSAGE_LIMIT]
+        status_: Literal["True", "False"] = "False"
+    elif findings.listening:
+        status_, why, message = "True", "Listening", ""
+    else:
+        return ()
+    return (Condition(type="Listening", status=status_, reason=why, message=message, observed_generation=generation),)
 
 
 def _access(old: StoreStatus, findings: Findings) -> StoreAccess:

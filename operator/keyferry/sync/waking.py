@@ -11,6 +11,7 @@ from typing import Any
 from keyferry.errors import SyncError
 from keyferry.kube.client import Json
 from keyferry.kube.watched import Watched, asked, newer, trimmed
+from keyferry.policy.namespaces import hierarchy
 from keyferry.schedule.calm import Calm
 from keyferry.settings import NAMESPACE_ANNOTATION
 from keyferry.sync.situation import parsed, store_key, target_key
@@ -110,6 +111,29 @@ class Waking:
         """A store has changed: wake all its ExternalSecrets."""
         for key in self.watched.by_store.of(store):
             self.nudge(key, None)
+
+    def those_who_see(
+        self, store: StoreKey, view: Callable[[tuple[str, ...]], Collection[str]], places: Collection[str]
+    ) -> None:
+        """Something is new in these places of a store: wake its ExternalSecrets whose namespaces see one of them."""
+        sees: dict[str, bool] = {}
+        for key in self.watched.by_store.of(store):
+            if key.namespace not in sees:
+                sees[key.namespace] = self._sees(key.namespace, view, places)
+            if sees[key.namespace]:
+                self.nudge(key, None)
+
+    def _sees(
+        self, namespace: str, view: Callable[[tuple[str, ...]], Collection[str]], places: Collection[str]
+    ) -> bool:
+        body = self.watched.namespaces.get(namespace)
+        if body is None:
+            return False  # the watch will tell of it, and that wakes them
+        try:
+            called = hierarchy(namespace, body["metadata"]["annotations"])
+        except SyncError:
+            return False  # their status says so
+        return any(place in places for place in view(called))
 
     def only(self, resource: str, listed: Collection[tuple[str, str]], version: int) -> None:
         """Of this resource only these (namespace, name) exist: forget what is older than the list and not in it."""

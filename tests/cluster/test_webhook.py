@@ -1,0 +1,181 @@
+"""The signed webhook: a change arrives within two seconds at an interval of ten minutes, and costs what it changes."""
+
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from tests.cluster.hooks import KEY, Caller, webhook_port
+from tests.cluster.manifests import aws_provider, secret, secret_store
+from tests.cluster.team import Team, disband, team_in
+from tests.cluster.world import World, world_of
+from tests.controlplane import ControlPlane, free_port
+from tests.standins.aws import AwsStandIn
+
+pytest_plugins = ["tests.cluster.fixtures"]
+
+TEN_MINUTES = "10m"
+WITHIN = 2.0
+SOON = 10.0
+
+
+@pytest.fixture(scope="module")
+def world(plane: ControlPlane, crds: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """An operator with a webhook, that logs all that it ever logs."""
+    values = {"webhook": {"enabled": True, "port": free_port()}, "log": {"level": "debug", "format": "json"}}
+    with world_of(plane, tmp_path_factory.mktemp("operator"), values) as made:
+        made.start()
+        yield made
+
+
+@pytest.fixture
+def team(world: World, aws: AwsStandIn) -> Iterator[Team]:
+    """A team whose store has a webhook, and listens."""
+    made = team_in(world, aws)
+    world.apply(secret(made.namespace, "hints", {"key": KEY}))
+    made.configure(webhook={"secretRef": {"name": "hints", "key": "key", "namespace": made.namespace}})
+    world.eventually(lambda: listening(made) == "Listening")
+    yield made
+    disband(made)
+
+
+@pytest.fixture
+def caller(world: World) -> Caller:
+    return Caller(webhook_port(world))
+
+
+def listening(team: Team) -> str:
+    """The reason of the store's Listening condition."""
+    conditions = team.world.status("ClusterSecretStore", "", team.store).get("conditions") or ()
+    return next((each["reason"] for each in conditions if each["type"] == "Listening"), "")
+
+
+def synced(team: Team, count: int) -> None:
+    """So many ExternalSecrets in sync, and quiet."""
+    for n in range(count):
+        team.put(f"k{n}", "first")
+    for n in range(count):
+        team.declare(f"k{n}", every=TEN_MINUTES)
+    for n in range(count):
+        team.holds(f"k{n}", value=b"first")
+    team.world.calm(team.aws.calls.count)
+
+
+def test_a_rotated_value_arrives_within_two_seconds(team, caller):
+    synced(team, 3)
+    team.put("k1", "second")
+
+    assert caller.call(f"/hooks/{team.store}", b'{"any": "thing"}') == 202
+
+    team.holds("k1", value=b"second", within=WITHIN)
+
+
+def test_nothing_else_is_read_or_written(team, caller):
+    synced(team, 10)
+    team.put("k0", "second")
+    caller.call(f"/hooks/{team.store}")  # the first wakes everybody
+    team.holds("k0", value=b"second", within=WITHIN)
+    team.world.calm(team.aws.calls.count)
+    calls, written = team.calls(), team.written()
+    team.put("k1", "second")
+
+    caller.call(f"/hooks/{team.store}")
+
+    team.holds("k1", value=b"second", within=WITHIN)
+    team.world.calm(team.aws.calls.count)
+    assert team.calls() - calls == {"ListSecrets": 1, "BatchGetSecretValue": 1}
+    assert team.aws.calls.all("BatchGetSecretValue")[-1].ids == [team.aws.arn(f"{team.namespace}/k1")]
+    assert team.written() - written == {"secrets": 1, "externalsecrets/status": 1}
+
+
+def test_a_storm_of_two_hundred_hints_costs_a_look_a_second(team, caller):
+    synced(team, 3)
+    before, began = team.calls(), time.monotonic()
+    team.put("k1", "second")
+
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda _: caller.call(f"/hooks/{team.store}"), range(200)))
+    took = time.monotonic() - began
+
+    assert set(answers) == {202}
+    team.holds("k1", value=b"second", within=WITHIN)
+    team.world.calm(team.aws.calls.count)
+    assert (team.calls() - before)["ListSecrets"] <= took + 5
+    assert (team.calls() - before)["BatchGetSecretValue"] == 1
+
+
+@pytest.mark.parametrize("wrong", ["key", "signature", "timestamp", "store", "namespace", "body"])
+def test_a_call_that_is_not_signed_as_it_should_does_nothing(team, caller, wrong):
+    synced(team, 1)
+    before = team.calls()
+    team.put("k0", "second")
+    path, now = f"/hooks/{team.store}", int(time.time())
+    answer = {
+        "key": lambda: Caller(caller.port, "b" * 40).call(path),
+        "signature": lambda: caller.call(path, signed="v1=00"),
+        "timestamp": lambda: caller.call(path, stamp=str(now - 400)),
+        "store": lambda: caller.call("/hooks/no-such-store"),
+        "namespace": lambda: caller.call(f"/hooks/{team.namespace}/{team.store}"),
+        "body": lambda: caller.call(path, b"x" * 17000, signed="v1=00"),
+    }[wrong]()
+
+    assert answer == (413 if wrong == "body" else 401)
+    team.world.still(team.aws.calls.count, for_seconds=2.5)
+    assert team.calls() == before
+    team.holds("k0", value=b"first")
+
+
+def test_a_new_key_is_taken_at_once_and_beside_the_old_one(team, caller):
+    other = Caller(caller.port, "another-key-of-thirty-two-characters")
+    path = f"/hooks/{team.store}"
+
+    team.world.apply(secret(team.namespace, "hints", {"key": f"{KEY}\n{other.key}\n"}))
+    team.world.eventually(lambda: other.call(path) == 202, within=SOON)
+    assert caller.call(path) == 202
+
+    team.world.apply(secret(team.namespace, "hints", {"key": other.key}))
+    team.world.eventually(lambda: caller.call(path) == 401, within=SOON)
+    assert other.call(path) == 202
+
+
+def test_a_key_that_is_missing_is_told_and_harms_nothing(team, caller):
+    team.world.delete("Secret", team.namespace, "hints")
+
+    team.world.eventually(lambda: listening(team) == "CredentialsMissing", within=SOON)
+    team.store_says("Ready")
+    assert caller.call(f"/hooks/{team.store}") == 401
+    team.world.apply(secret(team.namespace, "hints", {"key": KEY}))
+    team.world.eventually(lambda: listening(team) == "Listening", within=SOON)
+    assert caller.call(f"/hooks/{team.store}") == 202
+
+
+def test_a_secret_store_takes_its_key_from_its_own_namespace(team, caller):
+    provider = aws_provider(team.aws, team.namespace, cluster=False)
+    team.world.apply(
+        secret_store(team.namespace, "own", provider, webhook={"secretRef": {"name": "hints", "key": "key"}})
+    )
+    team.aws.put("db", "first")
+    team.world.await_ready(team.namespace, "own", "Ready", kind="SecretStore")
+    team.declare("db", every=TEN_MINUTES)
+    team.world.patch(
+        "ExternalSecret", team.namespace, "db", {"spec": {"secretStoreRef": {"kind": "SecretStore", "name": "own"}}}
+    )
+    team.holds("db", value=b"first")
+    team.aws.put("db", "second")
+
+    team.world.eventually(lambda: caller.call(f"/hooks/{team.namespace}/own") == 202, within=SOON)
+
+    team.holds("db", value=b"second", within=WITHIN)
+
+
+def test_neither_a_body_nor_a_key_is_in_any_log_status_or_metric(team, caller):
+    canary = "canary-0b5c9d"
+    caller.call(f"/hooks/{team.store}", canary.encode())
+    caller.call(f"/hooks/{team.store}", canary.encode(), signed=f"v1={canary}")
+    team.world.calm()
+
+    told = team.world.operator.log + team.world.metrics() + str(team.world.listed("ClusterSecretStore"))
+
+    assert canary not in told
+    assert KEY not in told
