@@ -35,6 +35,8 @@ KUBE_REQUESTS = Counter(
 )
 QUEUE = Gauge("keyferry_queue_keys", "Objects that the scheduler knows.", ("kind",))
 RUNNING = Gauge("keyferry_queue_running", "Objects that are worked on right now.", ("kind",))
+SHARDS_HELD = Gauge("keyferry_shards_held", "Shards that this replica holds and works on.")
+LEASE_FAILURES = Counter("keyferry_lease_failures_total", "Requests about Leases that failed.", ("operation",))
 
 
 _OF_STORES = (

@@ -34,6 +34,9 @@ class Settings:
     workers_of_store: int = 1000  # of one store, so that one that does not answer leaves room for the others
     kube_timeout: float = 30.0  # seconds, of one request to the API server
     kube_connections: int = 32
+    shards: int = 1  # how many parts the stores are divided into; replicas share these
+    identity: str = "keyferry"  # this replica's name, its own: the pod's
+    namespace: str = "keyferry-system"  # where the replicas' Leases are
 
     def endpoint_allowed(self, url: str) -> bool:
         """Whether a SecretStore may send requests to this URL."""

@@ -45,6 +45,8 @@ EVERYTHING = {
     "fullnameOverride": "ferry",
     "image": {"repository": "registry.example.com/keyferry", "digest": "sha256:" + "0" * 64, "pullPolicy": "Always"},
     "imagePullSecrets": [{"name": "registry"}],
+    "replicas": 1,
+    "shards": 4,
     "listen": {"port": 9090},
     "webhook": {"enabled": True, "port": 9091, "annotations": {"a": "b"}},
     "log": {"level": "debug", "format": "text"},
@@ -115,6 +117,7 @@ def container(manifests):
             "at '/rbac': additional properties 'serviceAccountToken' not allowed",
         ),
         ({"dataDir": "data"}, "at '/dataDir'"),
+        ({"shards": 0}, "at '/shards': minimum: got 0, want 1"),
         ({"runAsUser": 0}, "at '/runAsUser': minimum: got 0, want 1"),
     ],
     ids=lambda row: next(iter(row)) if isinstance(row, dict) else "",
@@ -161,6 +164,7 @@ def test_every_value_there_is_makes_what_the_api_server_accepts(plane, chart):
         "--data-dir=/data",
         "--log-level=debug",
         "--log-format=text",
+        "--shards=4",
         "--allow-ambient-in-namespaces",
         "--allow-endpoint=https://vault.example.com/*",
         "--allow-endpoint=http://localhost:*",
@@ -225,6 +229,36 @@ def test_its_role_holds_no_right_but_those_that_the_operator_needs(installed):
     }
 
     assert given == RIGHTS
+
+
+def test_its_role_holds_what_replicas_need_to_share_the_work_and_only_in_their_own_namespace(installed, namespace):
+    (role,) = of_kind(installed, "Role")
+
+    assert role["metadata"]["namespace"] == namespace
+    assert role["rules"] == [
+        {"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": ["list", "create", "patch", "delete"]}
+    ]
+
+
+def test_its_service_account_may_use_leases_in_its_own_namespace_and_in_no_other(plane, installed, namespace):
+    user = f"system:serviceaccount:{namespace}:{namespace}"
+    verbs = ("list", "create", "patch", "delete", "get", "watch", "update")
+
+    def may_in(where):
+        return [verb for verb in verbs if may(plane, where, user, ("coordination.k8s.io", "leases", verb))]
+
+    assert (may_in(namespace), may_in("kube-system")) == (["list", "create", "patch", "delete"], [])
+
+
+def test_several_replicas_need_a_volume_that_all_can_mount(chart):
+    with pytest.raises(HelmFailed, match=r"replicas > 1 needs a volume that all of them can mount"):
+        chart(replicas=2, persistence={"enabled": True})
+
+    shared = chart(replicas=2, persistence={"enabled": True, "accessModes": ["ReadWriteMany"]})
+
+    (deployment,) = of_kind(shared, "Deployment")
+    assert deployment["spec"]["replicas"] == 2
+    assert deployment["spec"]["strategy"]["type"] == "RollingUpdate"
 
 
 def test_its_service_account_may_do_that_and_nothing_else(plane, installed, namespace):

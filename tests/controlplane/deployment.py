@@ -2,6 +2,7 @@
 
 import base64
 import http.client
+import json
 import os
 import shutil
 import sysconfig
@@ -31,6 +32,7 @@ class DeployedOperator:
         (deployment,) = of_kind(manifests, "Deployment")
         spec = deployment["spec"]["template"]["spec"]
         self._plane = plane
+        self._deployment = deployment
         self.pod = Pod(
             namespace=deployment["metadata"]["namespace"],
             name=f"{deployment['metadata']['name']}-{uuid.uuid4().hex[:5]}",
@@ -64,6 +66,16 @@ class DeployedOperator:
     @property
     def pid(self) -> int:
         return self._started().pid
+
+    def replica(self, port: int, *arguments: str) -> "DeployedOperator":
+        """Another pod of the same Deployment, or with more arguments of the next.
+
+        All are on one machine here, so each has a port of its own.
+        """
+        own = str(self.container.readiness_port)
+        other = json.loads(json.dumps(self._deployment).replace(own, str(port)))
+        other["spec"]["template"]["spec"]["containers"][0]["args"] += arguments
+        return DeployedOperator(self._plane, [other])
 
     def start(self) -> None:
         """Start it, and return at once."""

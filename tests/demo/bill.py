@@ -47,7 +47,8 @@ def bill(scene: Scene) -> Bill:
         if name == "keyferry_syncs_total" and labels["kind"] == "ExternalSecret" and labels["reason"] in _ANSWERED:
             looks += value
     user = scene.stage.operator.user
-    writes = Counter(_written(e) for e in scene.stage.plane.audit() if e.user == user and e.verb in _WRITES)
+    written = (e for e in scene.stage.plane.audit() if e.user == user and e.verb in _WRITES and e.resource != "leases")
+    writes = Counter(_written(e) for e in written)  # but for its heartbeat, which has nothing to do with Secrets
     # The watch tells of the operator's own writes, too, and each such look is no refresh.
     return Bill(Counter(scene.stage.aws.calls.counts()), sql, writes, looks - writes["Secrets"])
 

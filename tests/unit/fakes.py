@@ -47,6 +47,7 @@ class PlainBackend:
     spoiled: dict[str, SyncError] = field(default_factory=dict)
     gate: asyncio.Event | None = None  # calls wait for it
     takes: float = 0.0  # seconds, each call
+    closing: float = 0.0  # seconds that it takes a session to be closed
     closed: bool = False
     _counter: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
 
@@ -171,8 +172,8 @@ class FakeKube(Kube):
 
     @property
     def writes(self) -> list[Request]:
-        """Every request that could change something, but for events."""
-        return [each for each in self.requests if each.method != "GET" and each.resource != "events"]
+        """Every request that could change something, but for events and Leases."""
+        return [each for each in self.requests if each.method != "GET" and each.resource not in ("events", "leases")]
 
     @property
     def version(self) -> str:
@@ -234,7 +235,9 @@ class FakeKube(Kube):
         if request.method == "PATCH":
             return 200, self._merged(where, request)
         if request.method == "DELETE":
-            self._same(where, ((request.body or {}).get("preconditions") or {}).get("uid"))
+            expected = (request.body or {}).get("preconditions") or {}
+            self._same(where, expected.get("uid"))
+            self._at_version(where, expected.get("resourceVersion"))
             self.remove(*where[::2], where[1])
         return 200, self.objects.get(where, {})
 
@@ -242,13 +245,20 @@ class FakeKube(Kube):
         resource, namespace = request.resource, request.namespace
         found = [self.objects[key] for key in sorted(self.objects) if key[0] == resource and namespace in ("", key[1])]
         start = int(request.query.get("continue") or 0)
-        end = start + min(self.page, int(request.query.get("limit") or self.page))
+        end = start + min(self.page, int(request.query["limit"])) if "limit" in request.query else len(found)
         metadata = {"resourceVersion": self.version, **({"continue": str(end)} if end < len(found) else {})}
         return {"metadata": metadata, "items": found[start:end]}
 
     def _posted(self, request: Request) -> Json:
         if request.resource.endswith("/token"):
             return {"status": {"token": "t", "expirationTimestamp": "2100-01-01T00:00:00Z"}}
+        if request.resource == "leases":
+            where = (request.resource, request.namespace, request.body["metadata"]["name"])
+            if where in self.objects:
+                raise error_for(409, {"reason": "AlreadyExists"}, f"{where}")
+            metadata = {**self._fresh(where[2], where[1]), **request.body["metadata"]}
+            self._store(where, {**request.body, "metadata": metadata}, "ADDED")
+            return self.objects[where]
         return dict(request.body)
 
     def _applied(self, where: tuple[str, str, str], request: Request) -> tuple[int, Json]:
@@ -275,9 +285,7 @@ class FakeKube(Kube):
     def _merged(self, where: tuple[str, str, str], request: Request) -> Json:
         live, patch = self.objects[where], request.body
         # As the real one: a uid in the patch of a status is ignored, a resourceVersion is a precondition.
-        version = (patch.get("metadata") or {}).get("resourceVersion")
-        if version not in (None, live["metadata"]["resourceVersion"]):
-            raise error_for(409, {"reason": "Conflict"}, f"{where}: another version")
+        self._at_version(where, (patch.get("metadata") or {}).get("resourceVersion"))
         made = _merge(live, {part: value for part, value in patch.items() if part != "metadata"})
         if made != live:
             self._store(where, made, "MODIFIED")
@@ -287,6 +295,10 @@ class FakeKube(Kube):
         live = self.objects.get(where)
         if uid and (live is None or live["metadata"]["uid"] != uid):
             raise error_for(409, {"reason": "Conflict"}, f"{where}: another uid")
+
+    def _at_version(self, where: tuple[str, str, str], version: str | None) -> None:
+        if version not in (None, self.objects[where]["metadata"]["resourceVersion"]):
+            raise error_for(409, {"reason": "Conflict"}, f"{where}: another version")
 
     def _fresh(self, name: str, namespace: str) -> Json:
         metadata: Json = {"name": name, "uid": f"uid-{self._version}-{name}", "generation": 1}

@@ -4,6 +4,7 @@ import asyncio
 import gc
 import logging
 import signal
+import uuid
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -21,6 +22,7 @@ from keyferry.settings import DEFAULT_DATA_DIR, Settings
 
 _LOG = logging.getLogger(__name__)
 _GARBAGE = 5_000  # objects made before garbage is looked for: a reconciliation makes hundreds, and no cycles
+_LEASE_CONNECTIONS = 4
 
 
 class Level(StrEnum):
@@ -32,7 +34,7 @@ class Level(StrEnum):
     ERROR = "error"
 
 
-def run(  # noqa: PLR0913 - options of a command
+def run(  # noqa: PLR0913 - each is an option
     *,
     listen: Annotated[str, typer.Option(help="host:port of /healthz, /readyz and /metrics.")] = "0.0.0.0:8080",
     webhook_listen: Annotated[
@@ -46,6 +48,15 @@ def run(  # noqa: PLR0913 - options of a command
     allow_ambient_in_namespaces: Annotated[
         bool, typer.Option(help="Let SecretStores, not only ClusterSecretStores, use the operator's own cloud rights.")
     ] = False,
+    shards: Annotated[
+        int, typer.Option(min=1, max=100, help="How many parts the stores are divided into, for replicas to share.")
+    ] = 1,
+    identity: Annotated[
+        str, typer.Option(help="This replica's own name. Default: one that no other has.", envvar="POD_NAME")
+    ] = "",
+    namespace: Annotated[
+        str, typer.Option(help="Where the replicas' Leases are.", envvar="POD_NAMESPACE")
+    ] = "keyferry-system",
     allow_endpoint: Annotated[
         list[str] | None,
         typer.Option(help="Another backend address that SecretStores may name, * as a wildcard; may be repeated."),
@@ -59,6 +70,9 @@ def run(  # noqa: PLR0913 - options of a command
         data_dir=data_dir,
         allow_ambient_in_namespaces=allow_ambient_in_namespaces,
         allow_endpoints=tuple(allow_endpoint or ()),
+        shards=shards,
+        identity=identity or f"local-{uuid.uuid4().hex[:12]}",
+        namespace=namespace,
     )
     sealed.seal()
     try:
@@ -76,8 +90,9 @@ async def _operate(settings: Settings) -> None:
     for name in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(name, told.set)
     kube = await connect(timeout=settings.kube_timeout, connections=settings.kube_connections)
-    async with kube:
-        app = App(kube, settings)
+    lease_kube = await connect(timeout=settings.kube_timeout, connections=_LEASE_CONNECTIONS)
+    async with kube, lease_kube:
+        app = App(kube, lease_kube, settings)
         async with probes.served(app, settings.listen), hooks.served(app, settings.webhook_listen):
             _LOG.info("keyferry is up", extra={"listen": settings.listen})
             await _work(app, told)
@@ -88,6 +103,8 @@ async def _work(app: App, told: asyncio.Event) -> None:
     working, seeing = asyncio.create_task(app.run()), asyncio.create_task(_see(app))
     stop = asyncio.create_task(told.wait())
     done, _ = await asyncio.wait((working, seeing, stop), return_when=asyncio.FIRST_COMPLETED)
+    if stop in done:
+        await app.leave()
     for task in (working, seeing):
         task.cancel()
         await asyncio.wait({task})

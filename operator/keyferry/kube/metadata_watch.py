@@ -10,6 +10,7 @@ from keyferry.errors import KubeUnavailable
 from keyferry.kube.client import METADATA, METADATA_LIST, Kube, path
 from keyferry.kube.errors import Gone, KubeError
 from keyferry.kube.secrets import SecretMeta, meta_of
+from keyferry.kube.watched import Deletions
 from keyferry.values import Key
 
 _LOG = logging.getLogger(__name__)
@@ -30,6 +31,7 @@ class SecretWatch:
     alive_at: float = field(default=0.0, init=False)  # the loop's time when the watch last did, or tried, something
     _told_at: float = field(default=-math.inf, init=False)  # when the API server last told something
     _version: str = field(default="", init=False)
+    _deletions: Deletions = field(default_factory=Deletions, init=False)
 
     @property
     def fresh(self) -> bool:
@@ -37,16 +39,13 @@ class SecretWatch:
         return asyncio.get_running_loop().time() - self._told_at < _FRESH_SECONDS
 
     async def list(self) -> str:
-        """Bring `known` up to date, tell of every difference, and return the version to watch from."""
-        found: dict[Key, SecretMeta] = {}
-        query = {"limit": _PAGE}
-        while True:
-            page = await self.kube.get(_SECRETS, accept=METADATA_LIST, **query)
-            found |= {_key(item): meta_of(item["metadata"]) for item in page.get("items") or ()}
-            if not (more := page["metadata"].get("continue")):
-                break
-            query["continue"] = more
-        version: str = page["metadata"]["resourceVersion"]
+        """Bring `known` up to date, tell of every difference, and return the version to watch from.
+
+        It may be asked for while `run` goes on.
+        """
+        with self._deletions.heard() as gone:
+            found, version = await self._listed()
+        found = {key: meta for key, meta in found.items() if meta.uid not in gone}
         for key in self.known.keys() - found.keys():
             if int(self.known[key].resource_version) <= int(version):  # else it was made while the pages were read
                 self._forget(key)
@@ -54,6 +53,16 @@ class SecretWatch:
             self._learn(key, meta)
         self._told()
         return version
+
+    async def _listed(self) -> tuple[dict[Key, SecretMeta], str]:
+        found: dict[Key, SecretMeta] = {}
+        query = {"limit": _PAGE}
+        while True:
+            page = await self.kube.get(_SECRETS, accept=METADATA_LIST, **query)
+            found |= {_key(item): meta_of(item["metadata"]) for item in page.get("items") or ()}
+            if not (more := page["metadata"].get("continue")):
+                return found, page["metadata"]["resourceVersion"]
+            query["continue"] = more
 
     async def run(self, version: str) -> None:
         """Watch for ever, from the version that `list` returned."""
@@ -96,6 +105,7 @@ class SecretWatch:
             self.seen(key)
 
     def _deleted(self, key: Key, meta: SecretMeta) -> None:
+        self._deletions.tell(meta.uid)
         if (known := self.known.get(key)) and known.uid == meta.uid:
             self._forget(key)
 

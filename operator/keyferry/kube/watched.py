@@ -4,7 +4,8 @@ Secrets are kept as metadata only. Indexes answer who depends on what: they are 
 """
 
 from collections import defaultdict
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
@@ -35,13 +36,35 @@ class Index(Generic[K, V]):
             for source in new:
                 self._dependents[source].add(dependent)
 
-    def on(self, dependent: V) -> frozenset[K]:
-        """What it depends on."""
-        return self._sources.get(dependent, frozenset())
-
     def of(self, source: K) -> frozenset[V]:
         """Who depends on it."""
         return frozenset(self._dependents.get(source, ()))
+
+    def sources(self, dependent: V) -> frozenset[K]:
+        """What it depends on."""
+        return self._sources.get(dependent, frozenset())
+
+
+class Deletions:
+    """Deletions that watches tell of while a list is being read: what the list then still shows is no more."""
+
+    def __init__(self) -> None:
+        self._ears: list[set[str]] = []
+
+    @contextmanager
+    def heard(self) -> Iterator[set[str]]:
+        """The uids of what goes from now on."""
+        ear: set[str] = set()
+        self._ears.append(ear)
+        try:
+            yield ear
+        finally:
+            self._ears = [each for each in self._ears if each is not ear]
+
+    def tell(self, uid: str) -> None:
+        """This object is no more."""
+        for ear in self._ears:
+            ear.add(uid)
 
 
 @dataclass(slots=True)

@@ -15,11 +15,12 @@ from keyferry.kube.watched import Watched
 from keyferry.plan.sources import sources
 from keyferry.render.secret import rendered
 from keyferry.schedule import backoff
+from keyferry.schedule.finishing import Finishing
 from keyferry.sync.boundary import guarded
 from keyferry.sync.decide import decide
 from keyferry.sync.doubt import Doubt
 from keyferry.sync.memory import Memory
-from keyferry.sync.outcome import NOTHING_NEW, Outcome
+from keyferry.sync.outcome import NOTHING_NEW, Deed, Outcome
 from keyferry.sync.report import report
 from keyferry.sync.situation import Situation, store_key
 from keyferry.sync.store import Store
@@ -44,6 +45,7 @@ class ExternalSecrets:
     watched: Watched
     stores: Mapping[StoreKey, Store]
     targets: Targets
+    finish: Finishing = field(default_factory=Finishing)
     doubt: Doubt = field(default_factory=Doubt)
     _memories: defaultdict[Key, Memory] = field(default_factory=lambda: defaultdict(Memory))
 
@@ -53,9 +55,7 @@ class ExternalSecrets:
         started = loop.time()
         body = self.watched.external_secrets.get(key)
         if body is None:
-            self._memories.pop(key, None)
-            self.targets.forget(key)
-            self.doubt.forget(key)
+            self.forget(key)
             return None
         _LAG_SECONDS.observe(max(0.0, started - due))
         error = await guarded(self._reconcile(key, body, due), key)
@@ -65,17 +65,29 @@ class ExternalSecrets:
         metrics.SYNCS.labels("ExternalSecret", error.reason if error else "Synced").inc()
         return self._following(key, body, error)
 
+    def forget(self, key: Key) -> None:
+        """The ExternalSecret is no more, or another's to work on."""
+        self._memories.pop(key, None)
+        self.targets.forget(key)
+        self.doubt.forget(key)
+
     async def _reconcile(self, key: Key, body: Json, due: float) -> SyncError | None:
         """The three steps; returns what is wrong, which then stands in the status."""
         decided = await guarded(self._decided(key, body, due), key)
         if isinstance(decided, StoreNotReady):
             return decided
         now, outcome = (None, Outcome(error=decided)) if isinstance(decided, SyncError) else decided
-        if now is not None:
-            if outcome is NOTHING_NEW and now.rests:
-                return None
-            outcome = await self.targets.carry_out(now, outcome)
-        await report(self.kube, self.watched, key, body, now, outcome)
+        if outcome is NOTHING_NEW and now and now.rests:
+            return None
+        if now is None or outcome.deed is Deed.KEEP:
+            await report(self.kube, self.watched, key, body, now, outcome)
+            return outcome.error
+        return await self.finish(self._carried_out(now, outcome))
+
+    async def _carried_out(self, now: Situation, outcome: Outcome) -> SyncError | None:
+        """Write, and say so: the one without the other would have it all done again."""
+        outcome = await self.targets.carry_out(now, outcome)
+        await report(self.kube, self.watched, now.key, now.body, now, outcome)
         return outcome.error
 
     async def _decided(self, key: Key, body: Json, due: float) -> tuple[Situation, Outcome]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from keyferry.errors import SyncError
 from keyferry.kube.client import Json
-from keyferry.kube.watched import Watched, asked, newer, trimmed
+from keyferry.kube.watched import Deletions, Watched, asked, newer, trimmed
 from keyferry.policy.namespaces import hierarchy
 from keyferry.schedule.calm import Calm
 from keyferry.settings import NAMESPACE_ANNOTATION
@@ -25,6 +25,7 @@ class Waking:
     watched: Watched
     nudge: Callable[[Key, float | None], None]
     nudge_store: Callable[[StoreKey], None]
+    deletions: Deletions = field(default_factory=Deletions)
     _calm: Calm[Key] = field(default_factory=Calm)
     _patience: Calm[Key] = field(default_factory=Calm)  # with who forces refreshes again and again
 
@@ -33,6 +34,7 @@ class Waking:
         metadata = body["metadata"]
         key = Key(metadata["namespace"], metadata["name"])
         if deleted or "deletionTimestamp" in metadata:
+            self.deletions.tell(metadata["uid"])
             if _is(self.watched.external_secrets.get(key), metadata["uid"]):
                 self.external_secret_gone(key)
             return
@@ -44,19 +46,22 @@ class Waking:
             return
         try:
             spec = parsed(body)
-            self._depends(key, [store_key(key, spec)], [target_key(key, spec)], [key.namespace])
+            stores, targets = [store_key(key, spec)], [target_key(key, spec)]
         except SyncError:  # its reconciliation says so
-            self._depends(key, [], [], [key.namespace])
+            stores, targets = [], []
+        if self.watched.by_store.sources(key) - set(stores):
+            self.nudge(key, None)  # whoever works on its former store has to forget it
+        self._depends(key, stores, targets, [key.namespace])
         again = known is not None and _is(known, metadata["uid"]) and _same_spec(known, body)  # a refresh is forced
         self.nudge(key, self._patience.disturbed(key, asyncio.get_running_loop().time()) if again else None)
 
     def external_secret_gone(self, key: Key) -> None:
         """An ExternalSecret is no more; its reconciliation forgets it, too."""
         self.watched.external_secrets.pop(key, None)
+        self.nudge(key, None)
         self._depends(key, [], [], [])
         self._calm.forget(key)
         self._patience.forget(key)
-        self.nudge(key, None)
 
     def _depends(self, key: Key, stores: list[StoreKey], targets: list[Key], namespaces: list[str]) -> None:
         self.watched.by_store.put(key, stores)
@@ -69,6 +74,7 @@ class Waking:
         key = StoreKey(metadata.get("namespace") or "", metadata["name"])
         known = self.watched.stores.get(key)
         if deleted:
+            self.deletions.tell(metadata["uid"])
             if _is(known, metadata["uid"]):
                 self.store_gone(key)
         elif known is None or newer(body, known):
@@ -86,6 +92,7 @@ class Waking:
         name: str = body["metadata"]["name"]
         known = self.watched.namespaces.get(name)
         if deleted:
+            self.deletions.tell(body["metadata"]["uid"])
             if _is(known, body["metadata"]["uid"]):
                 self.watched.namespaces.pop(name, None)
         elif known is None or newer(body, known):

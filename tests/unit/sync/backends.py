@@ -1,5 +1,6 @@
 """A provider for tests: in the registry's place for SQL, so that a store's database names a backend in memory."""
 
+import asyncio
 from collections.abc import AsyncIterator, Collection, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -57,6 +58,7 @@ class Session:
                 yield entry
 
     async def aclose(self) -> None:
+        await asyncio.sleep(self.far.closing)
         self.closed = True
 
 

@@ -112,7 +112,7 @@ async def test_an_external_secret_that_is_deleted_while_it_is_worked_is_forgotte
         once(world, "externalsecrets/status", lambda: world.kube.remove("externalsecrets", "es", TEAM))
         world.external_secret()
         await world.rest(5)
-        assert len(world.app.queue) == 0
+        assert len(world.shard.queue) == 0
 
 
 async def test_an_external_secret_that_is_being_deleted_is_left_alone():

@@ -225,7 +225,7 @@ async def test_a_hint_for_no_store_leads_to_nothing():
         hint(world, StoreKey("other", "store"))
         await world.rest(40)
         assert world.calls() == {}
-        assert len(world.app.hint_queue) == 0
+        assert len(world.app.shards[0].hint_queue) == 0
 
 
 async def test_a_hint_while_the_backend_is_down_is_not_forgotten():

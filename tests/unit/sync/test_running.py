@@ -108,7 +108,7 @@ async def test_every_backend_is_closed_at_the_end():
     async with World() as world:
         world.store()
         await world.rest(3)
-        (store,) = world.app.stores.running.values()
+        (store,) = world.shard.stores.running.values()
         assert store.fetcher
         await world.stop()
         assert store.fetcher.backend.closed  # type: ignore[attr-defined] # it is a Session

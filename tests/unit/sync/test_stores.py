@@ -127,11 +127,11 @@ async def test_a_login_that_changes_makes_the_store_anew():
     async with World() as world:
         world.secret("login", {"key": b"x"})
         await made(world, **LOGIN)
-        before = world.app.stores.running
+        before = world.shard.stores.running
         session = next(iter(before.values())).fetcher
         world.secret("login", {"key": b"y"})
         await world.rest(2)
-        assert next(iter(world.app.stores.running.values())).fetcher is not session
+        assert next(iter(world.shard.stores.running.values())).fetcher is not session
         assert world.calls()["check"] == 1
         assert world.writes() == {}
 
@@ -229,7 +229,7 @@ async def test_a_store_that_is_deleted_costs_no_secret():
         world.kube.remove("secretstores", "store", TEAM)
         await world.rest(3)
         assert (world.held(), world.reason()) == ({"k": b"v1"}, "StoreNotFound")
-        assert world.app.stores.running == {}
+        assert world.shard.stores.running == {}
         world.store()
         await world.rest(3)
         assert (world.held(), world.reason()) == ({"k": b"v1"}, "Synced")

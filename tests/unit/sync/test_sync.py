@@ -318,13 +318,13 @@ async def test_what_is_deleted_is_forgotten():
         world.calls()
         await world.rest(200)
         assert world.calls() == {}
-        assert len(world.app.queue) == 0
+        assert len(world.shard.queue) == 0
 
 
 async def test_nothing_is_remembered_of_what_is_deleted():
     async with World() as world:
         await made(world)
-        reconciler = getattr(world.app.queue.work, "__self__")  # noqa: B009 - its type is that of a plain function
+        reconciler = world.shard.reconciler
         doubt, targets = reconciler.doubt, reconciler.targets
         memories = (reconciler._memories, targets._applied, doubt._had)
         assert [len(memory) for memory in memories] == [1, 1, 1]

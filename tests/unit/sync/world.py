@@ -6,12 +6,14 @@
 import asyncio
 import base64
 from collections import Counter
+from dataclasses import replace
 from typing import Any, Self
 
 from keyferry.app import App
 from keyferry.backends import registry
 from keyferry.kube.client import Json
 from keyferry.settings import OWNER_ANNOTATION, Settings
+from keyferry.sync.shard import Shard
 from keyferry.values import Key
 from tests.unit.fakes import FakeBackend, FakeKube, Request
 from tests.unit.sync import backends
@@ -44,25 +46,32 @@ class World:
 
     async def start(self) -> None:
         """Start the operator, as a new process over what is there."""
-        self.app = App(self.kube, self.settings)
-        self._tasks = [asyncio.create_task(self.app.run()), asyncio.create_task(self._see())]
+        self.app = await self.replica()
+
+    async def replica(self, *, sees: bool = True, **settings: Any) -> App:
+        """Another operator beside those that run. Where it does not see, no watch tells it anything but of Secrets."""
+        mine = replace(self.settings, **settings)
+        app = App(self.kube, self.kube, mine, clock=asyncio.get_running_loop().time)
+        self._tasks += [asyncio.create_task(app.run()), *([asyncio.create_task(self._see(app))] if sees else [])]
         await self.rest(2)
+        return app
 
     async def stop(self) -> None:
         """End the operator without a chance to tidy up."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks.clear()
 
     async def restart(self) -> None:
         await self.stop()
         await self.start()
 
-    async def _see(self) -> None:
+    async def _see(self, app: App) -> None:
         """What Kopf does: tell of everything that is there and of every change, a little later."""
         told = 0
-        waking = self.app.waking
-        await self.app.learnt.wait()
+        waking = app.waking
+        await app.learnt.wait()
         while True:
             for resource, event in self.kube.history[told:]:
                 told += 1
@@ -71,6 +80,11 @@ class World:
                     see.get(resource, waking.store)(event["object"], deleted=event["type"] == "DELETED")
             await self.kube.news.wait()
             await asyncio.sleep(0.05)
+
+    @property
+    def shard(self) -> Shard:
+        """The only one there is."""
+        return self.app.shards[0]
 
     async def rest(self, seconds: float) -> None:
         """Let time pass."""

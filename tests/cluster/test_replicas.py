@@ -1,0 +1,169 @@
+"""Two replicas, one shard: one works, the other stands by and takes over when the first one ends, however it does."""
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from tests.cluster.replicas import TAKE_OVER, Replicas, health, replicas_of
+from tests.cluster.team import Team, disband, team_in
+from tests.cluster.world import World, world_of
+from tests.standins import aws_faults
+
+pytest_plugins = ["tests.cluster.fixtures"]
+
+POLITE = 2.5  # seconds for a hand-over; about one, on a machine that has nothing else to do
+LOST = 12.0  # seconds within which a replica without a Lease has stopped
+
+
+@pytest.fixture
+def world(plane, crds, tmp_path_factory) -> Iterator[World]:
+    """An operator of the test's own: it ends in many ways."""
+    with world_of(plane, tmp_path_factory.mktemp("operator")) as made:
+        yield made
+
+
+@pytest.fixture
+def replicas(world) -> Iterator[Replicas]:
+    """Two, of which the world's own operator works."""
+    world.start()
+    with replicas_of(world, 2) as both:
+        both.await_shares(1, 0)
+        yield both
+
+
+@pytest.fixture
+def team(replicas, aws) -> Iterator[Team]:
+    """A team whose ExternalSecret `db` is synced every second."""
+    made = team_in(replicas.world, aws)
+    made.put("db", "before")
+    made.declare("db", every="1s")
+    made.holds("db", value=b"before")
+    made.says("Synced")
+    yield made
+    disband(made)
+
+
+def patches(team: Team) -> int:
+    """How often a Secret of the team was written."""
+    return team.written()["secrets"]
+
+
+def test_a_standby_is_ready_and_asks_the_backend_nothing(replicas, team):
+    team.refreshes_pass()
+
+    (standby,) = replicas.others
+    assert standby.ready()
+    assert health(standby) == "ok"
+    assert set(replicas.holders().values()) == {replicas.world.operator.pod.name}
+    assert "keyferry-replica-" + standby.pod.name in replicas.leases()
+    assert team.calls()["BatchGetSecretValue"] == 1 + 1 + 2  # the check, `db`, and `clock` as often as it was put
+
+
+def test_a_polite_end_hands_over_in_about_a_second_and_nothing_is_done_twice(replicas, team):
+    before, written = team.calls(), patches(team)
+
+    began = time.monotonic()
+    assert replicas.world.operator.stop() == 0
+    replicas.await_shares(1, among=replicas.others)
+    took = time.monotonic() - began
+
+    team.put("db", "after")
+    team.holds("db", value=b"after")
+    assert took < POLITE
+    assert team.calls()["BatchGetSecretValue"] - before["BatchGetSecretValue"] == 1 + 1  # its check, and the change
+    assert patches(team) - written == 1
+
+
+def test_a_killed_replica_is_taken_over_within_15_seconds(replicas, team):
+    replicas.world.operator.kill()
+    team.put("db", "after")
+
+    team.holds("db", value=b"after", within=TAKE_OVER)
+
+
+def test_a_replica_that_was_frozen_past_its_lease_writes_no_more_for_what_it_lost(replicas, team):
+    frozen, (standby,) = replicas.world.operator, replicas.others
+    read = team.calls()["BatchGetSecretValue"]
+    with team.aws.faults.during("BatchGetSecretValue", aws_faults.delay(2.0)):
+        team.put("db", "after")
+        replicas.world.eventually(lambda: team.calls()["BatchGetSecretValue"] > read)
+        os.kill(frozen.pid, signal.SIGSTOP)  # it waits for a value, and would write it
+    try:
+        replicas.await_shares(1, among=[standby], within=TAKE_OVER)
+        team.holds("db", value=b"after")
+        team.says("Synced")
+        written, asked = patches(team), team.calls()["BatchGetSecretValue"]
+    finally:
+        os.kill(frozen.pid, signal.SIGCONT)
+    replicas.world.eventually(lambda: "lost shard 0 of 1" in frozen.log)
+    team.put("db", "last")
+    team.holds("db", value=b"last")
+    team.says("Synced")
+
+    assert patches(team) - written == 1
+    assert team.calls()["BatchGetSecretValue"] - asked == 1
+    assert replicas.holding(standby) == 1
+    assert health(frozen) == "ok"
+
+
+def test_the_next_start_of_a_killed_replica_takes_its_own_lease_at_once(world, aws):
+    world.start()
+    team = team_in(world, aws)
+    team.put("db", "before")
+    team.declare("db")
+    team.holds("db", value=b"before")
+    world.operator.kill()
+    team.put("db", "after")
+
+    began = time.monotonic()
+    world.start()
+    team.force("now", "db")
+    team.holds("db", value=b"after")
+
+    disband(team)
+    assert time.monotonic() - began < 8.0
+
+
+def test_without_the_right_to_leases_nobody_works_and_with_it_somebody_goes_on(replicas, team):
+    namespace = replicas.world.operator.pod.namespace
+    at = f"/apis/rbac.authorization.k8s.io/v1/namespaces/{namespace}/roles/{namespace}"
+    rules = replicas.world.plane.request("GET", at)["rules"]
+
+    def allow(given):
+        replicas.world.plane.request("PATCH", at, {"rules": given}, "application/merge-patch+json")
+
+    allow([])
+    replicas.world.eventually(lambda: "lost shard 0 of 1" in replicas.world.operator.log, within=LOST)
+    written = patches(team)
+    team.put("db", "after")
+    team.tamper("db", value=b"by hand")
+    replicas.world.still(team.calls, for_seconds=3.0)
+    assert patches(team) == written
+    assert replicas.world.metric("keyferry_shards_held") == 0
+    assert replicas.world.metric("keyferry_lease_failures_total") > 0
+    assert "answered 403 Forbidden to PATCH leases" in replicas.world.operator.log
+    assert all(operator.ready() for operator in replicas.all)
+
+    allow(rules)
+    team.holds("db", value=b"after", within=TAKE_OVER)
+
+
+def test_an_upgrade_with_another_number_of_shards_hands_over_without_a_moment_of_both(world, aws):
+    world.start()
+    team = team_in(world, aws)
+    team.put("db", "before")
+    team.declare("db", every="1s")
+    team.holds("db", value=b"before")
+    with replicas_of(world, 2, "--shards=4") as both:
+        (latter,) = both.others
+        world.still(both.holders, for_seconds=3.0)
+        assert list(both.holders()) == ["keyferry-shard-0-of-1"]
+        world.operator.stop()
+        world.eventually(lambda: both.holding(latter) == 4)
+        team.put("db", "after")
+        team.holds("db", value=b"after")
+        world.eventually(lambda: len(both.holders()) == 4, what="the former Lease to be cleared away")
+    disband(team)
