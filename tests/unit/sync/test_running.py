@@ -90,6 +90,23 @@ async def test_it_has_stopped_when_the_watch_of_secrets_has():
         assert world.app.stopped() == "the watch of Secrets has done nothing for a quarter of an hour"
 
 
+async def test_it_has_stopped_when_nobody_looks_at_the_leases():
+    async with World() as world:
+        await world.rest(5)
+        assert world.app.election.beat
+        world.app.election.beat -= 61
+        assert world.app.stopped() == "nobody has looked at the Leases for a minute"
+
+
+async def test_who_stands_by_has_not_stopped():
+    async with World() as world:
+        standby = await world.replica(identity="b")
+        await world.rest(1000)
+        assert standby.shards == {}
+        assert standby.learnt.is_set()
+        assert standby.stopped() is None
+
+
 async def test_it_has_stopped_when_it_was_ended():
     async with World() as world:
         await world.stop()
