@@ -4,7 +4,7 @@ import contextlib
 import tempfile
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -40,7 +40,7 @@ class Group:
     store: str
     namespaces: tuple[str, ...]
     names: tuple[str, ...]  # in each namespace
-    shared: str = ""  # the key that all read, where that is one
+    keys: int = 1  # that each reads; 0: one, that all share
 
     @property
     def size(self) -> int:
@@ -55,13 +55,19 @@ class Group:
         """Every ExternalSecret, to be refreshed so often."""
         for namespace in self.namespaces:
             for name in self.names:
-                yield external_secret(
-                    namespace, name, store=self.store, every=every, keys={"value": self.shared or name}
-                )
+                yield external_secret(namespace, name, store=self.store, every=every, keys=reads(name, self.keys))
 
-    def holds(self, namespace: str, name: str) -> str:
-        """The secret of the account that an ExternalSecret reads."""
-        return f"{namespace}/{self.shared or name}"
+    def held(self, namespace: str, name: str, versions: Mapping[str, int]) -> dict[str, bytes]:
+        """What a Secret should hold, where secrets of the account were rotated so often."""
+        named = {key: f"{namespace}/{remote}" for key, remote in reads(name, self.keys).items()}
+        return {key: value_of(each, versions.get(each, 0)).encode() for key, each in named.items()}
+
+
+def reads(name: str, keys: int) -> dict[str, str]:
+    """The Secret's keys, and whose values they get, of an ExternalSecret of this name."""
+    if keys > 1:
+        return {f"value-{number}": f"{name}-{number}" for number in range(keys)}
+    return {"value": name if keys else "shared"}
 
 
 @dataclass(slots=True)
@@ -85,22 +91,23 @@ class Ground:
         size: int,
         *,
         namespaces: int = 1,
-        keys: int | None = None,
+        keys: int = 1,
         batching: bool = True,
     ) -> Group:
         """Namespaces, an account with secrets for them, and a store between the two; nothing is declared yet.
 
-        `keys`: 1 for one secret that all share. `batching`: whether several values may be had with one call.
+        `keys`: how many each reads; 0: one, that all share. `batching`: whether a call may ask for several.
         """
         places = tuple(f"{name}-{number}" for number in range(namespaces))
         names = tuple(f"s{number}" for number in range(size // namespaces))
+        remotes = dict.fromkeys(remote for each in names for remote in reads(each, keys).values())
         held = [
             (f"{place}/{key}", {"prefix": PREFIX, "namespace": place, "key": key})
             for place in places
-            for key in ("shared" if keys == 1 else each for each in (names[:1] if keys == 1 else names))
+            for key in remotes
         ]
         account = self.backend.open(name, held, batching=batching)
-        made = Group(account, quiet_store(name), places, names, "shared" if keys == 1 else "")
+        made = Group(account, quiet_store(name), places, names, keys)
         for place in places:
             self.world.namespace(place)
         self._login()
@@ -156,15 +163,12 @@ class Ground:
             poll=0.1,
         )
 
-    def wrong(self, group: Group, versions: dict[str, int] | None = None) -> int:
+    def wrong(self, group: Group, versions: Mapping[str, int] | None = None) -> int:
         """How many Secrets do not hold what the account holds; `versions` of secrets that were rotated."""
-        known = versions or {}
         number = 0
         for namespace in group.namespaces:
             there = self.world.secrets(namespace)
-            for name in group.names:
-                held = group.holds(namespace, name)
-                number += there.get(name) != {"value": value_of(held, known.get(held, 0)).encode()}
+            number += sum(there.get(name) != group.held(namespace, name, versions or {}) for name in group.names)
         return number
 
     def ready(self, group: Group) -> int:
