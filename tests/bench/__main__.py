@@ -11,12 +11,12 @@ from tests.bench.ground import TooSlow, prepared
 from tests.bench.picture import drawn
 from tests.bench.report import Machine, Report, write_json
 from tests.bench.run import LONG, SCENARIOS, Run, lengths, usual
+from tests.bench.usage import BUSY
 from tests.controlplane import binaries, chart, container, deployment, gobuild, plane, processes
 from tests.demo.screen import Screen
 
 ROOT = Path(__file__).parents[2]
 DEFAULT = 1000
-BUSY = 0.1
 STOPPED = 130  # as shells have it for Ctrl-C
 CANNOT = (
     TooSlow,

@@ -37,6 +37,7 @@ class Bare:
     size: int
     seconds: float
     cpu: float
+    others: float  # the share of the machine that went to other work
 
     def of(self, size: int) -> float:
         """Seconds for so many."""
@@ -71,7 +72,8 @@ def measure(ground: Ground, like: Group, size: int) -> Bare:
         ground.plane.request("DELETE", path_of("ExternalSecret", namespace))
     if done.returncode:
         raise RuntimeError(f"the bare minimum failed: {done.stderr}")
-    return Bare(group.size, **json.loads(done.stdout))
+    took = json.loads(done.stdout)
+    return Bare(group.size, took["seconds"], took["cpu"], ground.sampler.share_of_others(took["began"], took["ended"]))
 
 
 def _orders(ground: Ground, like: Group, group: Group) -> Iterator[dict[str, Any]]:
@@ -141,7 +143,8 @@ def main() -> None:
     config, orders = json.loads(kubeconfig.read_text()), json.loads(plan.read_text())
     began, spent = time.perf_counter(), time.process_time()
     uvloop.run(_write(config, orders))
-    told = {"seconds": time.perf_counter() - began, "cpu": time.process_time() - spent}
+    seconds, ended = time.perf_counter() - began, time.time()
+    told = {"seconds": seconds, "cpu": time.process_time() - spent, "began": ended - seconds, "ended": ended}
     sys.stdout.write(json.dumps(told))
 
 

@@ -21,12 +21,12 @@ class Lengths:
     """How long what needs its time is given."""
 
     refreshes: int = 8
-    rounds: int = 3
+    rounds: int = 2
     down: float = 20.0
     throttled: int = 300
 
 
-LONG = Lengths(refreshes=100, rounds=10, down=60.0, throttled=500)
+LONG = Lengths(refreshes=100, rounds=5, down=60.0, throttled=500)
 
 
 def usual(size: int) -> frozenset[str]:

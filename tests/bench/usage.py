@@ -1,6 +1,7 @@
 """What a process uses, from /proc: now, and as a series while the bench runs."""
 
 import contextlib
+import math
 import os
 import threading
 import time
@@ -13,6 +14,7 @@ _TICK = os.sysconf("SC_CLK_TCK")
 _PAGE_SIZE = os.sysconf("SC_PAGE_SIZE")
 _EVERY = 0.25
 MIB = 2**20
+BUSY = 0.1  # of the processors; more, and times are not to be believed
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +69,13 @@ class Sampler:
         if self._thread:
             self._thread.join(5)
 
-    def share_of_others(self) -> float:
-        """How much of this machine's processors was taken by what is not the bench's."""
-        (start, before), (end, after) = self.others[0], self.others[-1]
-        return max(0.0, after - before) / (end - start) / len(os.sched_getaffinity(0))
+    def share_of_others(self, start: float = 0.0, end: float = math.inf) -> float:
+        """How much of this machine's processors was taken by what is not the bench's, in all or between two times."""
+        seen = [each for each in self.others if start <= each[0] <= end]
+        if len(seen) < 2:
+            return 0.0
+        (first, before), (last, after) = seen[0], seen[-1]
+        return max(0.0, after - before) / (last - first) / len(os.sched_getaffinity(0))
 
     def _run(self) -> None:
         while not self._ended.wait(_EVERY):
