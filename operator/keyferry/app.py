@@ -51,7 +51,7 @@ class App:
         self.secret_watch = SecretWatch(self.kube, self.watched.secrets, self.waking.secret)
         self.webhooks = Webhooks(self.kube, self.watched, self.hinted, served=bool(self.settings.webhook_listen))
         self.picture = Picture(self.kube, self.waking, self.secret_watch, self.clock)
-        leases = Leases(self.lease_kube, self.settings.namespace)
+        leases = Leases(self.lease_kube, self.settings.namespace, self.settings.webhook_address)
         self.election = Election(leases, self.settings.identity, self.settings.shards, self, self.clock)
 
     async def run(self) -> None:
@@ -93,6 +93,11 @@ class App:
         """Somebody says that something in the store changed: the one entry for all who hint."""
         if shard := self._shard(key):
             shard.hinting.hinted(key, source)
+
+    def elsewhere(self, key: StoreKey) -> str | None:
+        """Where the replica listens for hints that works on the store: empty when not known, None when it is this."""
+        number = number_of(key, self.watched, self.settings.shards)
+        return None if number in self.shards else self.election.address_of(number)
 
     def gained(self, number: int, hold: Hold) -> None:
         """Begin to work on a shard, on a picture that is no older than the hold."""

@@ -30,6 +30,7 @@ class Settings:
     allow_ambient_in_namespaces: bool = False
     allow_endpoints: tuple[str, ...] = ()  # patterns with *, for a SecretStore; a ClusterSecretStore is an admin's own
     webhook_listen: str = ""  # host:port; empty: no webhooks
+    webhook_address: str = ""  # host:port where other replicas reach that
     workers: int = 5000  # ExternalSecrets worked on at once; most of them wait for the same answer
     workers_of_store: int = 1000  # of one store, so that one that does not answer leaves room for the others
     kube_timeout: float = 30.0  # seconds, of one request to the API server

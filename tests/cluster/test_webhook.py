@@ -8,6 +8,7 @@ import pytest
 
 from tests.cluster.hooks import KEY, Caller, webhook_port
 from tests.cluster.manifests import aws_provider, secret, secret_store
+from tests.cluster.replicas import replicas_of
 from tests.cluster.team import Team, disband, team_in
 from tests.cluster.world import World, world_of
 from tests.controlplane import ControlPlane, free_port
@@ -179,3 +180,16 @@ def test_neither_a_body_nor_a_key_is_in_any_log_status_or_metric(team, caller):
 
     assert canary not in told
     assert KEY not in told
+
+
+def test_a_call_that_reaches_another_replica_is_passed_on(team, caller):
+    synced(team, 1)
+    port = free_port()
+    listens = (f"--webhook-listen=127.0.0.1:{port}", f"--webhook-address=127.0.0.1:{port}")
+    with replicas_of(team.world, 2, *listens):
+        team.put("k0", "second")
+
+        assert Caller(port, "b" * 40).call(f"/hooks/{team.store}") == 401
+        assert Caller(port).call(f"/hooks/{team.store}") == 202
+
+        team.holds("k0", value=b"second", within=WITHIN)

@@ -40,6 +40,13 @@ def run(  # noqa: PLR0913 - each is an option
     webhook_listen: Annotated[
         str, typer.Option(help="host:port of the webhook, where others say that something changed. Default: none.")
     ] = "",
+    webhook_address: Annotated[
+        str,
+        typer.Option(
+            help="host:port by which other replicas reach the webhook, to pass on what is theirs.",
+            envvar="KEYFERRY_WEBHOOK_ADDRESS",
+        ),
+    ] = "",
     data_dir: Annotated[
         Path, typer.Option(help="Folder for what the operator keeps itself (SQLite).", envvar="KEYFERRY_DATA_DIR")
     ] = DEFAULT_DATA_DIR,
@@ -67,6 +74,7 @@ def run(  # noqa: PLR0913 - each is an option
     settings = Settings(
         listen=listen,
         webhook_listen=webhook_listen,
+        webhook_address=webhook_address,
         data_dir=data_dir,
         allow_ambient_in_namespaces=allow_ambient_in_namespaces,
         allow_endpoints=tuple(allow_endpoint or ()),

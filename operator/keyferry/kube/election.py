@@ -90,6 +90,11 @@ class Election:
                 self._joined.clear()
                 await self._tried("leave", self.leases.withdraw(self.me))
 
+    def address_of(self, shard: int) -> str:
+        """Where its holder listens for hints, as of the last look; empty when that is not known."""
+        holder = self._seen[shard].holder if shard in self._seen else ""
+        return next((lease.address for lease in self._all if lease.shard is None and lease.holder == holder), "")
+
     async def _live(self) -> None:
         renewed = True
         while True:

@@ -19,11 +19,12 @@ REQUEST_SECONDS = 2.0  # what takes longer is tried anew
 _COORDINATION = "coordination.k8s.io/v1"
 _SHARDS = f"{GROUP}/shards"  # labels: into how many shards the work is cut,
 _SHARD = f"{GROUP}/shard"  # and which of them it is; a replica's own Lease has no such label
+_ADDRESS = f"{GROUP}/webhook"  # an annotation of a replica's own: where it listens for hints
 
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """A Lease as it was seen. `shard` is None for a replica's own."""
+    """A Lease as it was seen. `shard` is None for a replica's own, which may tell where its webhook listens."""
 
     name: str
     version: str
@@ -32,6 +33,7 @@ class Lease:
     shard: int | None
     duration: float
     transitions: int
+    address: str = ""
 
     @classmethod
     def of(cls, item: Json) -> "Lease":
@@ -46,6 +48,7 @@ class Lease:
             shard=int(labels[_SHARD]) if _SHARD in labels else None,
             duration=float(spec.get("leaseDurationSeconds") or DURATION_SECONDS),
             transitions=spec.get("leaseTransitions") or 0,
+            address=(metadata.get("annotations") or {}).get(_ADDRESS, ""),
         )
 
 
@@ -90,6 +93,7 @@ class Leases:
 
     kube: Kube  # not the one that the work goes over: a renewal must not queue behind a thousand writes
     namespace: str
+    address: str = ""  # host:port where this replica listens for hints, if it does
 
     async def listed(self) -> list[Lease]:
         """All there are now."""
@@ -97,14 +101,14 @@ class Leases:
         return [Lease.of(item) for item in answer.get("items") or () if _makes_sense(item)]
 
     async def renew(self, replica: str, shards: int) -> None:
-        """Say that this replica lives."""
+        """Say that this replica lives, and where it listens."""
         spec = {"holderIdentity": replica, "leaseDurationSeconds": DURATION_SECONDS, "renewTime": _stamp()}
-        labels = {_SHARDS: str(shards)}
+        metadata = {"labels": {_SHARDS: str(shards)}, "annotations": {_ADDRESS: self.address}}
         name = replica_lease(replica)
         try:
-            await self._send("PATCH", name, {"metadata": {"labels": labels}, "spec": spec})
+            await self._send("PATCH", name, {"metadata": metadata, "spec": spec})
         except NotFound:
-            await self._create(name, labels, {**spec, "acquireTime": _stamp()})
+            await self._create(name, metadata, {**spec, "acquireTime": _stamp()})
 
     async def take(self, replica: str, shards: int, shard: int, seen: Lease | None) -> Lease:
         """Make this shard that replica's. Raises Conflict when its Lease is not any more as it was seen."""
@@ -112,7 +116,8 @@ class Leases:
         spec = {"holderIdentity": replica, "acquireTime": now, "renewTime": now, "leaseTransitions": transitions}
         name = shard_lease(shard, shards)
         if seen is None:
-            return Lease.of(await self._create(name, {_SHARDS: str(shards), _SHARD: str(shard)}, spec))
+            labels = {_SHARDS: str(shards), _SHARD: str(shard)}
+            return Lease.of(await self._create(name, {"labels": labels}, spec))
         patch = {"metadata": {"resourceVersion": seen.version}, "spec": spec}
         return Lease.of(await self._send("PATCH", name, patch))
 
@@ -135,9 +140,10 @@ class Leases:
         except NotFound:
             return
 
-    async def _create(self, name: str, labels: Mapping[str, str], spec: Json) -> Json:
-        metadata = {"name": name, "labels": {MANAGED_BY: "keyferry", **labels}}
-        body = {"apiVersion": _COORDINATION, "kind": "Lease", "metadata": metadata, "spec": spec}
+    async def _create(self, name: str, metadata: Json, spec: Json) -> Json:
+        labels = {MANAGED_BY: "keyferry", **metadata["labels"]}
+        made = {**metadata, "name": name, "labels": labels}
+        body = {"apiVersion": _COORDINATION, "kind": "Lease", "metadata": made, "spec": spec}
         return await self._send("POST", body=body)
 
     async def _send(

@@ -20,11 +20,14 @@ class Memory:
     beat: float = -math.inf  # the beat that it waits for
     looked_at: float = -math.inf  # when it last asked its store for all that it needs
     heeded_at: float = -math.inf  # when it last looked at what hints are about
+    _parsed: tuple[Json, ExternalSecretSpec] | None = field(default=None, repr=False)
     _situation: Situation | None = field(default=None, repr=False)
 
     def spec(self, body: Json) -> ExternalSecretSpec:
         """The spec, parsed once. Raises SpecInvalid that names the fields."""
-        return self._situation.spec if self._situation and self._situation.body is body else parsed(body)
+        if self._parsed is None or self._parsed[0] is not body:
+            self._parsed = (body, parsed(body))
+        return self._parsed[1]
 
     def situation(self, key: Key, body: Json, watched: Watched, stores: Mapping[StoreKey, Store]) -> Situation | None:
         """What is now, parsed anew only where it is not what it was; None while its store is being got ready.

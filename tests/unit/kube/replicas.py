@@ -68,7 +68,7 @@ class Replica:
         self.history.append(f"-{shard}")
 
     def start(self, *, ready: bool = True) -> Self:
-        leases = Leases(self.wire, NAMESPACE)
+        leases = Leases(self.wire, NAMESPACE, f"{self.name}:8443")
         self.election = Election(leases, self.name, self.shards, self, self.clock)
         if ready:
             self.election.ready()

@@ -285,3 +285,16 @@ async def test_whatever_befalls_them_no_two_work_on_one_shard_and_in_the_end_all
         for replica in bed.replicas.values():
             replica.wire.cut, replica.wire.delay = False, 0.0
         await within(40, lambda: set.union(*bed.shares().values()) == {0, 1, 2, 3})
+
+
+async def test_everybody_knows_where_a_shards_holder_listens():
+    async with Bed() as bed:
+        one = bed.start("one")
+        await within(1, lambda: one.working == {0})
+        two = bed.start("two")
+        await asyncio.sleep(5)
+        assert (one.election.address_of(0), two.election.address_of(0)) == ("one:8443", "one:8443")
+        await one.stop()
+        await asyncio.sleep(5)
+        assert two.election.address_of(0) == "two:8443"
+        assert two.election.address_of(7) == ""
