@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import re
 import ssl
 import time
 from collections import Counter
@@ -19,6 +20,7 @@ CHECK_CALLS = 2  # what a store's login is checked with, before any work: one of
 REFERENCE, MANY = 1_000, 10_000
 MEMORY = {REFERENCE: 120.0, MANY: 300.0}  # MiB, the goals
 _READY_WITHIN = 60.0
+_REASON = re.compile(r"\w+ [\w./-]+: ([A-Z]\w+)")
 _LIST = {
     "/api/v1/secrets": "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1",
     "/api/v1/namespaces": "application/json",
@@ -42,6 +44,7 @@ class First:
     used: Usage
     wrong: int
     others: float  # the share of the machine that went to other work
+    warnings: Counter[str]  # in the operator's log, by the reason that they name
 
     @property
     def seconds(self) -> float:
@@ -50,7 +53,7 @@ class First:
 
 def first_sync(ground: Ground, group: Group, within: float) -> First:
     """Start the operator where everything is declared and nothing in sync."""
-    since = len(ground.ledger)
+    since, told = len(ground.ledger), len(ground.operator.log)
     began = ground.start()
     ground.operator.wait_ready(_READY_WITHIN * ground.patience)
     ready = time.time()
@@ -59,7 +62,17 @@ def first_sync(ground: Ground, group: Group, within: float) -> First:
     used = ground.usage()
     calls, asked = group.account.calls(), ground.ledger.asked(since)
     others = ground.sampler.share_of_others(ready, ended)
-    return First(group.size, group.pages, began, ready, ended, calls, asked, used, ground.wrong(group), others)
+    warnings = warned(ground.operator.log[told:])
+    return First(
+        group.size, group.pages, began, ready, ended, calls, asked, used, ground.wrong(group), others, warnings
+    )
+
+
+def warned(log: str) -> Counter[str]:
+    """The warnings and errors in a log of JSON lines, by the reason that they name, else as they begin."""
+    lines = (json.loads(line) for line in log.splitlines() if line.startswith("{"))
+    grave = (str(line["message"]) for line in lines if line["level"] in {"WARNING", "ERROR", "CRITICAL"})
+    return Counter(found[1] if (found := _REASON.match(message)) else message[:40] for message in grave)
 
 
 def first_rows(first: First, bare: Bare | None, reference: First | None) -> Iterator[Row]:
@@ -95,6 +108,8 @@ def first_rows(first: First, bare: Bare | None, reference: First | None) -> Iter
         note=", ".join(f"{n} × {what}" for what, n in reads.most_common(3)),
     )
     yield row(name, "Secrets that do not hold what they should", first.wrong, at_most=0)
+    troubles = ", ".join(f"{n} × {what}" for what, n in first.warnings.most_common(3))
+    yield row(name, "warnings in the operator's log", first.warnings.total(), at_most=0, note=troubles)
     cpu = first.used.cpu * 1000 / first.size
     yield row(name, "CPU of the operator for one, its start included", cpu, "ms", note=_bare_cpu(bare))
     yield _scaling(first, reference)
