@@ -34,7 +34,7 @@ class Settings:
     workers: int = 5000  # ExternalSecrets worked on at once; most of them wait for the same answer
     workers_of_store: int = 1000  # of one store, so that one that does not answer leaves room for the others
     kube_timeout: float = 30.0  # seconds, of one request to the API server
-    kube_connections: int = 32
+    kube_connections: int = 12  # each holds a quarter of a MiB, and answers come within milliseconds
     shards: int = 1  # how many parts the stores are divided into; replicas share these
     identity: str = "keyferry"  # this replica's name, its own: the pod's
     namespace: str = "keyferry-system"  # where the replicas' Leases are

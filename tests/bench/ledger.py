@@ -27,7 +27,8 @@ class Asked:
 
     @property
     def writes(self) -> bool:
-        return self.verb in _WRITING
+        """Whether it changes something. That a replica lives is told every few seconds, and is no work."""
+        return self.verb in _WRITING and self.what != "leases"
 
 
 @dataclass(slots=True)

@@ -204,6 +204,7 @@ async def test_another_reason_is_no_other_time():
         world.external_secret()
         await world.rest(3)
         aged(world)
+        await world.rest(1)  # until the watch has told of it
         world.backend.down = BackendUnavailable("down")
         await world.rest(130)
         assert (world.reason(), world.condition()["lastTransitionTime"]) == ("BackendUnavailable", LONG_AGO)
