@@ -27,6 +27,7 @@ JSON = "application/json"
 METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 APPLY = "application/apply-patch+yaml"  # JSON is YAML
+_WATCHES = 2  # at once, at most
 MERGE_PATCH = "application/merge-patch+json"
 
 
@@ -76,11 +77,15 @@ class Kube:
 
     config: Any
     timeout: float  # seconds, of one request
-    connections: int
+    connections: int  # for requests; a watch has one of its own
     _api: Any = field(init=False, repr=False)
+    _slots: asyncio.Semaphore = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self._slots = asyncio.Semaphore(self.connections)
 
     async def __aenter__(self) -> Self:
-        self.config.connection_pool_maxsize = self.connections
+        self.config.connection_pool_maxsize = self.connections + _WATCHES
         # A .netrc would be looked for at every request (7 % of the CPU of a first sync); nobody logs in here with one.
         self.config.client_session_kwargs = {"trust_env": False}
         self._api = official.ApiClient(configuration=self.config)
@@ -129,6 +134,7 @@ class Kube:
     ) -> tuple[int, Json]:
         try:
             async with (
+                self._slots,  # the wait for a connection does not count as the API server's
                 asyncio.timeout(self.timeout),
                 self._response(method, at, body, content_type, accept, query) as response,
             ):

@@ -154,6 +154,12 @@ async def test_a_good_answer_that_is_no_object_comes_from_no_api_server(body: by
     assert str(failed.value) == "what answers GET secrets team/es is no API server: its answer is no JSON object"
 
 
+async def test_the_wait_for_a_connection_does_not_count_as_the_api_servers():
+    made, _ = kube(*(told({}, takes=20) for _ in range(5)))
+    assert await asyncio.gather(*(made.get(SECRET) for _ in range(5))) == [{}] * 5
+    assert asyncio.get_running_loop().time() == 100
+
+
 async def test_a_failure_that_is_no_json_is_an_error_too():
     made, _ = kube(Answer(502, b"<html>canary-9f3b</html>"))
     with pytest.raises(KubeUnavailable) as failed:
