@@ -153,6 +153,8 @@ class FakeKube(Kube):
     """
 
     def __init__(self) -> None:
+        self.takes = 0.0  # seconds, each request, one after another
+        self._one_by_one = asyncio.Lock()
         super().__init__(config=None, timeout=30.0, connections=1)
         self.objects: dict[tuple[str, str, str], Json] = {}
         self.managed: dict[tuple[str, str, str], dict[str, set[tuple[str, ...]]]] = {}
@@ -210,6 +212,9 @@ class FakeKube(Kube):
         accept: str = "",
         query: Mapping[str, str] | None = None,
     ) -> tuple[int, Json]:
+        if self.takes:
+            async with self._one_by_one:
+                await asyncio.sleep(self.takes)
         found = _URL.fullmatch(at.url)
         assert found, at.url
         resource = "/".join(filter(None, (found["res"], found["sub"])))

@@ -40,8 +40,8 @@ class _Unlisted(PermissionDenied):
 class Fetcher:
     """One store's catalogue, values and limits. One event loop owns it.
 
-    `demand()` says how many ExternalSecrets the store has; `trouble` is told of failures that may concern
-    all of them, `swept` that there is news for the store's status.
+    `demand()` says how many ExternalSecrets the store has, `crowded()` whether some of them wait until others are done;
+    `trouble` is told of failures that may concern all of them, `swept` that there is news for the store's status.
     """
 
     store: str
@@ -51,6 +51,7 @@ class Fetcher:
     guard: Guard
     cache: Cache | None
     demand: Callable[[], int]
+    crowded: Callable[[], bool]
     trouble: Callable[[SyncError], None]
     swept: Callable[[], None]
     access: Access = field(default_factory=Access)
@@ -63,7 +64,7 @@ class Fetcher:
 
     def __post_init__(self) -> None:
         self._sweeper = Sweeper(self._sweep, self._sweep_pause)
-        self._batcher = Batcher(self._batch, lambda: self.backend.batch, lambda: self._sweeper.handing_out)
+        self._batcher = Batcher(self._batch, lambda: self.backend.batch, self._more_may_come)
 
     @property
     def last_sweep(self) -> Snapshot | None:
@@ -161,6 +162,9 @@ class Fetcher:
                 "map by Names or Paths and name every key"
             )
         return self.backend
+
+    def _more_may_come(self) -> bool:
+        return self._sweeper.handing_out or self.crowded()
 
     def _costly(self) -> bool:
         """Whether a sweep takes more calls than reading directly, where that would do."""

@@ -64,6 +64,10 @@ class Queue(Generic[K]):
     def __len__(self) -> int:
         return len(self._slots)
 
+    def holds_back(self, group: Hashable) -> bool:
+        """Whether more of a group are due than its share allows."""
+        return group in self._held
+
     @property
     def running(self) -> int:
         """How many keys are being worked."""

@@ -60,7 +60,7 @@ class Shard:
     def __post_init__(self) -> None:
         kube, settings = FencedKube(self.kube, self.hold), self.settings
         tell = self.waking.everything_of
-        self.stores = Stores(kube, self.watched, settings, self._nudge_store, tell, self.webhooks)
+        self.stores = Stores(kube, self.watched, settings, self._nudge_store, tell, self.webhooks, self._crowded)
         self.hinting = Hinting(self.watched, self.stores.running, self.waking, self._nudge_hint)
         targets = Targets(kube, self.watched, self.fresh)
         self.reconciler = ExternalSecrets(kube, self.watched, self.stores.running, targets, self._finishing)
@@ -109,6 +109,9 @@ class Shard:
 
     def _nudge_store(self, key: StoreKey) -> None:
         self.store_queue.nudge(key)
+
+    def _crowded(self, key: StoreKey) -> bool:
+        return self.queue.holds_back(frozenset({key}))
 
     def _nudge_hint(self, key: StoreKey, at: float) -> None:
         self.hint_queue.nudge(key, at)

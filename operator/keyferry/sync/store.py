@@ -96,6 +96,7 @@ class Stores:
     nudge: Callable[[StoreKey], None]
     tell: Callable[[StoreKey], None]
     webhooks: Webhooks
+    crowded: Callable[[StoreKey], bool]  # whether some of its ExternalSecrets wait until others are done
     running: dict[StoreKey, Store] = field(default_factory=dict)
 
     async def work(self, key: StoreKey, _due: float) -> float | None:
@@ -186,6 +187,7 @@ class Stores:
             guard=Guard(name, _offered(body)),
             cache=cache if spec.cache.enabled else None,
             demand=lambda: len(self.watched.by_store.of(key)),
+            crowded=lambda: self.crowded(key),
             trouble=lambda _: self._suspected(store),
             swept=lambda: self.nudge(key),
         )

@@ -46,6 +46,7 @@ class Counter:
             guard=Guard("SecretStore team/store"),
             cache=self.cache,
             demand=lambda: self.demand,
+            crowded=lambda: False,
             trouble=self.troubles.append,
             swept=self._swept,
             access=self.backend.access,

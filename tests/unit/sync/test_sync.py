@@ -92,6 +92,18 @@ async def test_an_optional_key_arrives_when_it_is_there():
         assert world.held() == {"k": b"v1", "absent": b"there"}
 
 
+async def test_those_who_come_after_one_another_are_read_together_all_the_same():
+    async with World(settings=Settings(workers_of_store=30)) as world:
+        world.kube.takes = 0.02
+        for n in range(200):
+            world.backend.put(f"k{n}", b"v")
+            world.external_secret(f"es{n}", data=[item(key=f"k{n}")], refreshInterval="1h")
+        world.store()
+        await world.rest(60)
+        assert {world.reason(f"es{n}") for n in range(200)} == {"Synced"}
+        assert world.calls()["fetch"] <= 12
+
+
 async def test_a_restart_reads_no_value_and_writes_nothing():
     async with World() as world:
         for n in range(50):
