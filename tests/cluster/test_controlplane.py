@@ -191,6 +191,7 @@ def test_a_deployment_runs_with_its_arguments_its_environment_and_nothing_else(d
     assert set(told["environment"]) - {"LC_CTYPE"} == {
         "POD_NAMESPACE",
         "KEYFERRY_DATA_DIR",
+        "MALLOC_ARENA_MAX",
         "POD_NAME",
         "GREETING",
         "PATH",
