@@ -47,6 +47,7 @@ class Targets:
                     return replace(outcome, resource_version=written.resource_version, error=outcome.told)
                 case Deed.DELETE:
                     await self._delete(now)
+                    await self._leave_former(now)
                     return replace(outcome, error=outcome.told)
         except SyncError as failed:
             return Outcome(error=failed)
