@@ -125,6 +125,11 @@ async def _work(app: App, told: asyncio.Event) -> None:
 async def _see(app: App) -> None:
     """Kopf's watches start when everything was seen once, so that they find the CRDs there."""
     await app.learnt.wait()
-    gc.freeze()  # what is there now stays: to look through it for garbage again and again was a third of a refresh
-    gc.set_threshold(_GARBAGE)
+    _spare_what_stays()
     await lifecycle.see(lambda registry, call: handlers.register(registry, app.waking, call))
+
+
+def _spare_what_stays() -> None:
+    """Look for garbage less often, and not in what is there now: that was a third of a refresh."""
+    gc.freeze()
+    gc.set_threshold(_GARBAGE)

@@ -3,8 +3,8 @@
 import asyncio
 import math
 from collections import Counter, deque
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -87,24 +87,24 @@ class Budget:
     @asynccontextmanager
     async def _turn(self) -> AsyncIterator[None]:
         """Wait for a slot and a turn, and hold the slot."""
+        async with AsyncExitStack() as held:
+            with self._waits():
+                await held.enter_async_context(self._slots)
+                await self._rate_allows()
+            yield
+
+    @contextmanager
+    def _waits(self) -> Iterator[None]:
+        """Somebody waits, for as long as the context is open."""
         loop, me = asyncio.get_running_loop(), object()
         asked = self._waiting[me] = loop.time()
         metrics.BUDGET_WAITING.labels(self.store).set(len(self._waiting))
         try:
-            await self._slots.acquire()
-            try:
-                await self._rate_allows()
-            except BaseException:
-                self._slots.release()
-                raise
+            yield
         finally:
             del self._waiting[me]
             metrics.BUDGET_WAITING.labels(self.store).set(len(self._waiting))
             metrics.BUDGET_WAIT_SECONDS.labels(self.store).inc(loop.time() - asked)
-        try:
-            yield
-        finally:
-            self._slots.release()
 
     async def _rate_allows(self) -> None:
         """Wait until the next call may go. A second's worth may go at once after a quiet time."""

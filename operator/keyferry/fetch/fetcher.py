@@ -82,20 +82,15 @@ class Fetcher:
         Raises SyncError.
         """
         try:
-            return await self._sweeper.snapshot(not_before=asyncio.get_running_loop().time())
-        except _Unlisted:
-            return None
-        except SyncError as failure:
-            if not isinstance(failure, Throttled | StoreNotReady):
-                self.trouble(failure)
-            if isinstance(failure, PermissionDenied) and self.mapping.named:
+            return await self._snapshot(not_before=asyncio.get_running_loop().time())
+        except PermissionDenied as refused:
+            if isinstance(refused, _Unlisted) or self.mapping.named:
                 return None
             raise
 
     def seconds_of_budget(self, *, swept: bool) -> float:
         """How long the store's budget is busy with one look at everything."""
-        calls = self._pages if swept else math.ceil(self.demand() / max(1, self.backend.batch))
-        return calls / self.budget.per_second
+        return (self._pages if swept else self._reads()) / self.budget.per_second
 
     async def look(
         self,
@@ -115,17 +110,13 @@ class Fetcher:
         if any(isinstance(each, Search) for each in asked):
             self._searched_at = asyncio.get_running_loop().time()
         try:
-            snapshot = await self._sweeper.snapshot(not_before=at - slack)
+            snapshot = await self._snapshot(not_before=at - slack)
             answers = self._in(snapshot, asked, hierarchy)
             if snapshot.started < at and any(isinstance(answer, SyncError) for answer in answers.values()):
-                answers = self._in(await self._sweeper.snapshot(not_before=at), asked, hierarchy)
+                answers = self._in(await self._snapshot(not_before=at), asked, hierarchy)
         except PermissionDenied as refused:
-            if not isinstance(refused, _Unlisted):
-                self.trouble(refused)
             return await self._unlisted(asked, hierarchy, refused)
         except SyncError as failure:
-            if not isinstance(failure, Throttled):
-                self.trouble(failure)
             return dict.fromkeys(asked, failure)
         return answers if expected(answers) else await self._confirmed(answers, hierarchy)
 
@@ -169,8 +160,20 @@ class Fetcher:
     def _costly(self) -> bool:
         """Whether a sweep takes more calls than reading directly, where that would do."""
         searched = asyncio.get_running_loop().time() - self._searched_at < _SEARCH_SECONDS
-        reads = math.ceil(max(1, self.demand()) / max(1, self.backend.batch))
-        return self.mapping.named and not searched and self._pages > reads + _LEARNING_PAGES
+        return self.mapping.named and not searched and self._pages > self._reads() + _LEARNING_PAGES
+
+    def _reads(self) -> int:
+        """How many calls it takes to read directly for every ExternalSecret."""
+        return math.ceil(max(1, self.demand()) / max(1, self.backend.batch))
+
+    async def _snapshot(self, *, not_before: float) -> Snapshot:
+        """The catalogue as it was then or later. A failure that may concern everybody is told. Raises SyncError."""
+        try:
+            return await self._sweeper.snapshot(not_before=not_before)
+        except SyncError as failure:
+            if not isinstance(failure, Throttled | StoreNotReady | _Unlisted):
+                self.trouble(failure)
+            raise
 
     def _sweep_pause(self) -> float:
         """Seconds from the start of one sweep to the next: whoever asks how often, reads keep half of the budget."""

@@ -27,8 +27,8 @@ JSON = "application/json"
 METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 APPLY = "application/apply-patch+yaml"  # JSON is YAML
-_WATCHES = 2  # at once, at most
 MERGE_PATCH = "application/merge-patch+json"
+_WATCHES = 2  # at once, at most
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,12 +2,12 @@
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from keyferry.errors import KubeUnavailable
-from keyferry.kube.client import JSON, At, Json, Kube
+from keyferry.kube.client import At, Json, Kube
 
 Clock = Callable[[], float]
 
@@ -51,17 +51,8 @@ class FencedKube(Kube):
         self._kube = kube
         self._hold = hold
 
-    async def exchange(
-        self,
-        method: str,
-        at: At,
-        *,
-        body: Any = None,
-        content_type: str = JSON,
-        accept: str = JSON,
-        query: Mapping[str, str] | None = None,
-    ) -> tuple[int, Json]:
+    async def exchange(self, method: str, at: At, **how: Any) -> tuple[int, Json]:
         """Like Kube's. Raises KubeUnavailable, and sends nothing, when the shard is lost."""
         if not self._hold.lasts():
             raise KubeUnavailable(f"{method} {at.what} was not sent: this replica has lost its Lease meanwhile")
-        return await self._kube.exchange(method, at, body=body, content_type=content_type, accept=accept, query=query)
+        return await self._kube.exchange(method, at, **how)

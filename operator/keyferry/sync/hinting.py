@@ -1,14 +1,14 @@
 """From a hint that something changed to the ExternalSecrets that it concerns. A hint is never trusted for content."""
 
 import asyncio
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from keyferry import metrics
 from keyferry.errors import SyncError
 from keyferry.fetch.fetcher import Fetcher
 from keyferry.kube.watched import Watched
-from keyferry.plan.snapshot import Snapshot, differing
+from keyferry.plan.snapshot import differing
 from keyferry.policy.mapping import Place
 from keyferry.schedule.pursuit import Pursuit
 from keyferry.sync.boundary import guarded
@@ -78,14 +78,9 @@ class Hinting:
             return None
         marks = snapshot.marks()
         news = differing(before.marks(), marks) if before else frozenset()
-        told = self._told.get(store.key)
         # What others' sweeps have shown is no news, but whoever waits for a far beat has not heard of it either.
-        self._wake(store, fetcher, snapshot, news)
-        self._wake(store, fetcher, snapshot, marks if told is None else differing(told, marks))
-        self._told[store.key] = marks
-        return len(news)
-
-    def _wake(self, store: Store, fetcher: Fetcher, snapshot: Snapshot, places: Collection[Place]) -> None:
-        if places:
+        if places := news | differing(self._told.get(store.key, {}), marks):
             store.hinted_at = snapshot.started
             self.waking.those_who_see(store.key, fetcher.mapping.view, {place.namespace for place in places})
+        self._told[store.key] = marks
+        return len(news)

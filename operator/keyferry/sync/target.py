@@ -23,17 +23,16 @@ from keyferry.values import Key
 class Targets:
     """Writes target Secrets. One event loop owns it.
 
-    `fresh()` says whether what was seen of Secrets is what there is. `_tried` are those whose Secret was written to
-    since the operator's start, well or not. `_applied` tells what was applied last and what came of it, as a digest
-    under a key that dies with the process: the same need not be applied again.
+    `fresh()` says whether what was seen of Secrets is what there is. `_applied` tells what was applied last and what
+    came of it, as a digest under a key that dies with the process: the same need not be applied again. Where an
+    attempt came to nothing yet, it says None.
     """
 
     kube: Kube
     watched: Watched
     fresh: Callable[[], bool]
     _secret: bytes = field(default_factory=lambda: token_bytes(32), repr=False)
-    _tried: set[Key] = field(default_factory=set)
-    _applied: dict[Key, tuple[bytes, str]] = field(default_factory=dict, repr=False)
+    _applied: dict[Key, tuple[bytes, str] | None] = field(default_factory=dict, repr=False)
 
     async def carry_out(self, now: Situation, outcome: Outcome) -> Outcome:
         """Do what was decided; the outcome as it then is: with the Secret's version, or with what went wrong."""
@@ -55,7 +54,6 @@ class Targets:
     def forget(self, key: Key) -> None:
         """The ExternalSecret is no more."""
         self._applied.pop(key, None)
-        self._tried.discard(key)
 
     async def _write(self, now: Situation, outcome: Outcome) -> SecretMeta:
         at, target = now.target_key, self.watched.secrets.get(now.target_key)
@@ -65,7 +63,7 @@ class Targets:
             return target
         if target is None and not self._surely_absent(now):
             target = await secrets.look(self.kube, at)
-        self._tried.add(now.key)
+        self._applied.setdefault(now.key, None)
         written = await self._applied_to(now, made, target)
         self._applied[now.key] = (digest, written.resource_version)
         known = self.watched.secrets.get(at)
@@ -76,7 +74,7 @@ class Targets:
 
     def _surely_absent(self, now: Situation) -> bool:
         """Whether the Secret need not be looked for. One that may be our own is: it must not be mistaken."""
-        return self.fresh() and now.status.target is None and now.key not in self._tried
+        return self.fresh() and now.status.target is None and now.key not in self._applied
 
     async def _applied_to(self, now: Situation, made: Json, target: SecretMeta | None) -> SecretMeta:
         """Create or update, whichever the target's state and owner allow. Raises TargetNotOwned or TargetMissing."""
