@@ -12,23 +12,13 @@ from tests.bench.picture import drawn
 from tests.bench.report import Machine, Report, write_json
 from tests.bench.run import LONG, SCENARIOS, Run, lengths, usual
 from tests.bench.usage import BUSY
-from tests.controlplane import binaries, chart, container, deployment, gobuild, plane, processes
+from tests.controlplane import binaries
+from tests.controlplane.troubles import TROUBLES
 from tests.demo.screen import Screen
 
 ROOT = Path(__file__).parents[2]
 DEFAULT = 1000
 STOPPED = 130  # as shells have it for Ctrl-C
-CANNOT = (
-    TooSlow,
-    binaries.BinariesMissing,
-    chart.HelmFailed,
-    container.CannotRun,
-    deployment.NotReady,
-    gobuild.BuildFailed,
-    plane.KubectlFailed,
-    plane.NotReady,
-    processes.ProcessDied,
-)
 
 
 def options() -> argparse.Namespace:
@@ -64,7 +54,7 @@ def main() -> int:
     screen = Screen.of(sys.stdout)
     try:
         measure(screen, asked)
-    except CANNOT as trouble:
+    except (TooSlow, *TROUBLES) as trouble:
         screen.failed(str(trouble))
         return 1
     except KeyboardInterrupt:

@@ -7,24 +7,14 @@ import sys
 import time
 from pathlib import Path
 
-from tests.controlplane import binaries, chart, container, deployment, gobuild, plane, processes
+from tests.controlplane import binaries, plane
+from tests.controlplane.troubles import TROUBLES
 from tests.demo import closing, keeping, stage, story
 from tests.demo.scene import NotTrue, Scene
 from tests.demo.screen import Screen
 
 ROOT = Path(__file__).parents[2]
 STOPPED = 130  # as shells have it for Ctrl-C
-CANNOT_START = (
-    binaries.BinariesMissing,
-    chart.HelmFailed,
-    container.CannotRun,
-    deployment.NotReady,
-    gobuild.BuildFailed,
-    plane.KubectlFailed,
-    plane.NotReady,
-    processes.ProcessDied,
-    stage.ExamplesDiffer,
-)
 
 
 def main() -> int:
@@ -42,7 +32,7 @@ def main() -> int:
     try:
         found = _programs(screen)
         return keeping.keep(screen, found, options.patience) if options.keep else show(screen, found, options.patience)
-    except CANNOT_START as trouble:
+    except (stage.ExamplesDiffer, *TROUBLES) as trouble:
         screen.failed(str(trouble))
         return 1
     except KeyboardInterrupt:

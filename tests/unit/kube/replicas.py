@@ -116,6 +116,16 @@ class Bed:
         self.replicas[name] = made
         return made.start(ready=ready)
 
+    async def holder_of_all(self) -> Replica:
+        """A first replica that holds the one shard there is."""
+        one = self.start("one")
+        await within(1, lambda: one.working == {0})
+        return one
+
+    async def pair(self) -> tuple[Replica, Replica]:
+        """One that holds the one shard there is, and a second that has just begun."""
+        return await self.holder_of_all(), self.start("two")
+
     def lease(self, name: str) -> Mapping[str, Any] | None:
         return self.kube.objects.get(("leases", NAMESPACE, name))
 

@@ -19,9 +19,7 @@ async def test_who_is_alone_holds_everything_at_once():
 
 async def test_who_comes_second_stands_by():
     async with Bed() as bed:
-        one = bed.start("one")
-        await within(1, lambda: one.working == {0})
-        two = bed.start("two")
+        one, two = await bed.pair()
         await asyncio.sleep(100)
         assert (one.history, two.history) == (["+0"], [])
 
@@ -51,9 +49,7 @@ async def test_who_has_not_seen_everything_relieves_nobody():
 
 async def test_what_is_left_politely_is_taken_within_a_second():
     async with Bed() as bed:
-        one = bed.start("one")
-        await within(1, lambda: one.working == {0})
-        two = bed.start("two")
+        one, two = await bed.pair()
         await asyncio.sleep(5)
         one.finishing = 0.5
         await one.stop()
@@ -63,8 +59,7 @@ async def test_what_is_left_politely_is_taken_within_a_second():
 
 async def test_who_has_left_takes_nothing_more_and_is_counted_no_more():
     async with Bed() as bed:
-        one = bed.start("one")
-        await within(1, lambda: one.working == {0})
+        one = await bed.holder_of_all()
         await one.election.leave()
         await asyncio.sleep(30)
         assert (one.history, bed.holder(), bed.lease("keyferry-replica-one")) == (["+0", "-0"], "", None)
@@ -72,9 +67,7 @@ async def test_who_has_left_takes_nothing_more_and_is_counted_no_more():
 
 async def test_a_lease_that_somebody_labelled_is_handed_over_all_the_same():
     async with Bed() as bed:
-        one = bed.start("one")
-        await within(1, lambda: one.working == {0})
-        two = bed.start("two")
+        one, two = await bed.pair()
         await asyncio.sleep(5.5)
         lease = bed.lease("keyferry-shard-0-of-1")
         assert lease
@@ -85,9 +78,7 @@ async def test_a_lease_that_somebody_labelled_is_handed_over_all_the_same():
 
 async def test_what_has_run_out_is_taken_at_that_moment():
     async with Bed() as bed:
-        one = bed.start("one")
-        await within(1, lambda: one.working == {0})
-        two = bed.start("two")
+        one, two = await bed.pair()
         await asyncio.sleep(5)
         await one.kill()
         ends = two.election._lives.ends("one")
@@ -97,9 +88,7 @@ async def test_what_has_run_out_is_taken_at_that_moment():
 
 async def test_what_a_dead_replica_held_is_taken_when_its_lease_has_run_out_and_not_before():
     async with Bed() as bed:
-        one = bed.start("one")
-        await within(1, lambda: one.working == {0})
-        two = bed.start("two")
+        one, two = await bed.pair()
         await asyncio.sleep(5)
         await one.kill()
         assert 7 < await within(13, lambda: two.working == {0}) < 11.5
@@ -118,8 +107,7 @@ async def test_a_replica_takes_its_own_former_leases_at_once():
 
 async def test_what_another_identity_left_is_taken_when_it_has_run_out():
     async with Bed() as bed:
-        one = bed.start("one")
-        await within(1, lambda: one.working == {0})
+        one = await bed.holder_of_all()
         await one.kill()
         two = bed.start("two")
         assert 9.9 < await within(13, lambda: two.working == {0}) < 11
@@ -127,9 +115,7 @@ async def test_what_another_identity_left_is_taken_when_it_has_run_out():
 
 async def test_who_cannot_renew_stops_before_anybody_takes_over():
     async with Bed() as bed:
-        one = bed.start("one")
-        await within(1, lambda: one.working == {0})
-        two = bed.start("two")
+        one, two = await bed.pair()
         await asyncio.sleep(20)
         one.wire.cut = True
         stopped = await within(9, lambda: one.working == set())
@@ -141,8 +127,7 @@ async def test_who_cannot_renew_stops_before_anybody_takes_over():
 
 async def test_who_can_renew_again_and_lost_nothing_to_anybody_goes_on():
     async with Bed() as bed:
-        one = bed.start("one")
-        await within(1, lambda: one.working == {0})
+        one = await bed.holder_of_all()
         one.wire.cut = True
         await asyncio.sleep(300)
         one.wire.cut = False
@@ -152,8 +137,7 @@ async def test_who_can_renew_again_and_lost_nothing_to_anybody_goes_on():
 
 async def test_a_hiccup_costs_nothing():
     async with Bed() as bed:
-        one = bed.start("one")
-        await within(1, lambda: one.working == {0})
+        one = await bed.holder_of_all()
         bed.start("two")
         for _ in range(10):
             one.wire.cut = True
@@ -165,8 +149,7 @@ async def test_a_hiccup_costs_nothing():
 
 async def test_who_slept_past_its_lease_works_no_more_whatever_the_loop_says():
     async with Bed() as bed:
-        one = bed.start("one")
-        await within(1, lambda: one.working == {0})
+        one = await bed.holder_of_all()
         one.asleep = 60.0
         assert one.working == set()
         await within(5, lambda: "!0" in one.history)
@@ -174,8 +157,7 @@ async def test_who_slept_past_its_lease_works_no_more_whatever_the_loop_says():
 
 async def test_a_renewal_that_comes_too_late_revives_nothing():
     async with Bed() as bed:
-        one = bed.start("one")
-        await within(1, lambda: one.working == {0})
+        one = await bed.holder_of_all()
         hold = one.holds[0]
         one.asleep = 60.0
         await one.election._renew()
@@ -185,9 +167,7 @@ async def test_a_renewal_that_comes_too_late_revives_nothing():
 
 async def test_a_shard_that_is_given_up_too_late_is_not_released_for_others_had_it_already():
     async with Bed() as bed:
-        one = bed.start("one")
-        await within(1, lambda: one.working == {0})
-        two = bed.start("two")
+        one, two = await bed.pair()
         await asyncio.sleep(5)
         one.finishing, one.wire.cut = 20.0, True
         leaving = asyncio.create_task(one.stop())
@@ -200,8 +180,7 @@ async def test_a_shard_that_is_given_up_too_late_is_not_released_for_others_had_
 
 async def test_a_lease_that_somebody_took_away_is_noticed():
     async with Bed() as bed:
-        one = bed.start("one")
-        await within(1, lambda: one.working == {0})
+        one = await bed.holder_of_all()
         lease = bed.lease("keyferry-shard-0-of-1")
         assert lease
         bed.kube.put("leases", lease["metadata"]["name"], lease["metadata"]["namespace"], spec={"holderIdentity": ""})
@@ -254,8 +233,7 @@ async def test_a_strangers_lease_with_our_label_does_no_harm():
     async with Bed() as bed:
         labels = {"keyferry.dev/shards": "many", "keyferry.dev/shard": "x"}
         bed.kube.put("leases", "strange", "keyferry-system", metadata={"labels": labels})
-        one = bed.start("one")
-        await within(1, lambda: one.working == {0})
+        await bed.holder_of_all()
         assert bed.lease("strange")
 
 
@@ -289,9 +267,7 @@ async def test_whatever_befalls_them_no_two_work_on_one_shard_and_in_the_end_all
 
 async def test_everybody_knows_where_a_shards_holder_listens():
     async with Bed() as bed:
-        one = bed.start("one")
-        await within(1, lambda: one.working == {0})
-        two = bed.start("two")
+        one, two = await bed.pair()
         await asyncio.sleep(5)
         assert (one.election.address_of(0), two.election.address_of(0)) == ("one:8443", "one:8443")
         await one.stop()

@@ -1,33 +1,15 @@
 """A target Secret's making: races, lost answers and failures of the API server cost nothing that was good."""
 
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 
 from keyferry.errors import KubeUnavailable
 from tests.unit.fakes import Request
+from tests.unit.sync.targets import made, metadata, ready
 from tests.unit.sync.world import TEAM, World, failing
 
 pytestmark = pytest.mark.looptime(start=1000.0, noop_cycles=1)
-
-
-async def ready(world: World) -> None:
-    world.backend.put("k", b"v1")
-    world.store()
-    await world.rest(62)
-
-
-async def made(world: World, **spec: Any) -> None:
-    await ready(world)
-    world.external_secret(**spec)
-    await world.rest(3)
-    world.writes()
-    world.calls()
-
-
-def metadata(world: World, name: str = "es") -> Any:
-    return world.kube.objects["secrets", TEAM, name]["metadata"]
 
 
 def raced(world: World) -> Callable[[Request], None]:

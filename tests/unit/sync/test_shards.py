@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from prometheus_client import generate_latest
 
+from keyferry.app import App
 from keyferry.errors import KubeUnavailable
 from keyferry.kube.client import At, Json
 from keyferry.kube.fence import Fence, Hold
@@ -178,17 +179,23 @@ def slow(world: World, resource: str, seconds: float) -> list[str]:
     return begun
 
 
+async def left_while_writing(world: World, seconds: float) -> App:
+    """It leaves when it has begun to write a Secret, which takes so long; the replica that stands by."""
+    other = await world.replica(identity="b")
+    world.backend.put("k", b"v1")
+    world.store()
+    await world.rest(3)
+    begun = slow(world, "secrets", seconds)
+    world.external_secret()
+    while not begun:
+        await world.rest(0.01)
+    await world.app.leave()
+    return other
+
+
 async def test_what_is_being_written_is_finished_before_others_take_over():
     async with World() as world:
-        other = await world.replica(identity="b")
-        world.backend.put("k", b"v1")
-        world.store()
-        await world.rest(3)
-        begun = slow(world, "secrets", 2.0)
-        world.external_secret()
-        while not begun:
-            await world.rest(0.01)
-        await world.app.leave()
+        other = await left_while_writing(world, 2.0)
         assert world.reason() == "Synced"
         await world.rest(5)
         assert list(other.shards) == [0]
@@ -197,15 +204,7 @@ async def test_what_is_being_written_is_finished_before_others_take_over():
 
 async def test_a_write_that_does_not_end_holds_up_nobody_for_long():
     async with World() as world:
-        other = await world.replica(identity="b")
-        world.backend.put("k", b"v1")
-        world.store()
-        await world.rest(3)
-        begun = slow(world, "secrets", 25.0)
-        world.external_secret()
-        while not begun:
-            await world.rest(0.01)
-        await world.app.leave()
+        other = await left_while_writing(world, 25.0)
         await world.rest(3)
         assert list(other.shards) == [0]
 

@@ -7,28 +7,11 @@ import pytest
 from keyferry.settings import ADOPT_ANNOTATION, MANAGED_BY, OWNER_ANNOTATION
 from tests.unit.fakes import Request
 from tests.unit.sync.conventions import assert_follows_conventions
+from tests.unit.sync.targets import made, metadata, ready
 from tests.unit.sync.world import TEAM, World, item
 
 pytestmark = pytest.mark.looptime(start=1000.0, noop_cycles=1)
 MERGE: dict[str, Any] = {"target": {"creationPolicy": "Merge"}}
-
-
-async def ready(world: World) -> None:
-    world.backend.put("k", b"v1")
-    world.store()
-    await world.rest(62)
-
-
-async def made(world: World, **spec: Any) -> None:
-    await ready(world)
-    world.external_secret(**spec)
-    await world.rest(3)
-    world.writes()
-    world.calls()
-
-
-def metadata(world: World, name: str = "es") -> Any:
-    return world.kube.objects["secrets", TEAM, name]["metadata"]
 
 
 async def test_a_secret_is_ours_by_its_owner_its_annotation_and_its_label():
