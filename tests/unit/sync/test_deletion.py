@@ -59,6 +59,16 @@ async def test_each_policy_does_what_it_says(policy: str, keys: list[str], left:
         assert_follows_conventions(world.kube.objects["externalsecrets", TEAM, "es"])
 
 
+async def test_a_secret_that_was_renamed_as_it_went_is_gone_under_both_names():
+    async with World() as world:
+        await made(world, "Delete")
+        gone(world, "k", "z")
+        world.external_secret(data=[item(), item("z", "z")], target={"name": "renamed", "deletionPolicy": "Delete"})
+        await world.rest(90)
+        assert (world.held("es"), world.held("renamed")) == (None, None)
+        assert world.reason() == "RemoteSecretMissing"
+
+
 @pytest.mark.parametrize("policy", ["Delete", "Merge"])
 async def test_nothing_is_lost_or_said_to_be_at_the_first_look(policy: str):
     async with World() as world:
