@@ -52,9 +52,9 @@ class Team:
         """Return when the Secret holds just this."""
         self.world.await_secret(self.namespace, name, data, within=within)
 
-    def says(self, reason: str, name: str = "db", *, within: float = WITHIN) -> Ready:
-        """Return when the ExternalSecret's Ready condition has this reason."""
-        return self.world.await_ready(self.namespace, name, reason, within=within)
+    def says(self, reason: str, name: str = "db", *, telling: str = "", within: float = WITHIN) -> Ready:
+        """Return when the ExternalSecret's Ready condition has this reason, and this in its message."""
+        return self.world.await_ready(self.namespace, name, reason, telling=telling, within=within)
 
     def store_says(self, reason: str, *, within: float = WITHIN) -> Ready:
         """Return when the store's Ready condition has this reason."""

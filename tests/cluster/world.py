@@ -167,17 +167,25 @@ class World:
             raise AssertionError(f"{late}\n{_difference(self.secret(namespace, name), data)}") from None
 
     def await_ready(
-        self, namespace: str, name: str, reason: str = "Synced", *, within: float = WITHIN, kind: str = "ExternalSecret"
+        self,
+        namespace: str,
+        name: str,
+        reason: str = "Synced",
+        *,
+        telling: str = "",
+        within: float = WITHIN,
+        kind: str = "ExternalSecret",
     ) -> Ready:
-        """The Ready condition, as soon as it is of the newest generation and has this reason."""
+        """The Ready condition, as soon as it is of the newest generation, has this reason and tells this."""
         now = Ready()
 
         def said() -> bool:
             nonlocal now
             now = self.ready(namespace, name, kind)
-            return now.current and now.reason == reason
+            return now.current and now.reason == reason and telling in now.message
 
-        self.eventually(said, within=within, what=f"{kind} {namespace}/{name} to say {reason}")
+        told = f" and {telling!r}" if telling else ""
+        self.eventually(said, within=within, what=f"{kind} {namespace}/{name} to say {reason}{told}")
         return now
 
     def described(self) -> str:
