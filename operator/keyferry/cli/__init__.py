@@ -2,22 +2,23 @@
 
 import typer
 
-app = typer.Typer(
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,  # a pretty traceback shows local variables, and those may be values
-)
 
+def commands() -> typer.Typer:
+    """The program with all its commands."""
+    from keyferry.cli import check, run, secret  # noqa: PLC0415 - nothing is imported before it is asked for
 
-@app.callback()
-def keyferry() -> None:
-    """Carries values from external secret managers into Kubernetes Secrets, and keeps them true."""
+    app = typer.Typer(
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,  # a pretty traceback shows local variables, and those may be values
+        help="Carries values from external secret managers into Kubernetes Secrets, and keeps them true.",
+    )
+    app.command("run")(run.run)
+    app.command("check", no_args_is_help=True)(check.check)
+    app.add_typer(secret.app, name="secret")
+    return app
 
 
 def main() -> None:
     """The console script."""
-    from keyferry.cli import run, secret  # noqa: PLC0415 - the commands register themselves on `app`
-
-    app.command("run")(run.run)
-    app.add_typer(secret.app, name="secret")
-    app()
+    commands()()

@@ -16,7 +16,7 @@ from keyferry.backends import registry
 from keyferry.backends.base import Backend, Catalogue, Context
 from keyferry.errors import BackendUnavailable, NamespaceDenied, SpecInvalid, StoreNotFound
 from keyferry.fetch.budget import Budget
-from keyferry.kube.client import Kube, connect, path
+from keyferry.kube.client import Json, Kube, connect, path
 from keyferry.kube.cluster import StoreCluster
 from keyferry.kube.errors import NotFound
 from keyferry.kube.status import API
@@ -81,29 +81,39 @@ class Opened:
 @asynccontextmanager
 async def opened(kube: Kube, where: Where, surroundings: Surroundings) -> AsyncIterator[Opened]:
     """The store that is meant. Raises SyncError where it cannot be used, or not from this namespace."""
-    spec = await _spec(kube, where.store)
+    spec = parsed(where.store, await applied(kube, where.store))
     mapping = mapping_of(spec, cluster=not where.store.namespace)
     view = () if where.whole else await _view(kube, where, spec, mapping)
-    if spec.provider.sql and not where.data_dir.is_dir():
-        raise BackendUnavailable(
-            f"{where.store}: there is no {where.data_dir} here; SQLite files are with the operator: "
-            "kubectl exec -i deploy/keyferry -- keyferry secret … does it there, and --data-dir names another folder"
-        )
-    async with aclosing(surroundings.create(spec.provider, _context(kube, where, spec))) as backend:
+    async with aclosing(made(kube, where.store, spec, Settings(data_dir=where.data_dir), surroundings)) as backend:
         yield Opened(where.store, spec, mapping, view, backend)
 
 
-async def _spec(kube: Kube, key: StoreKey) -> SecretStoreSpec:
-    resource, model = (
-        ("secretstores", SecretStoreSpec) if key.namespace else ("clustersecretstores", ClusterSecretStoreSpec)
-    )
+async def applied(kube: Kube, key: StoreKey) -> Json:
+    """The store as it is in the cluster. Raises StoreNotFound."""
+    resource = "secretstores" if key.namespace else "clustersecretstores"
     try:
-        body = await kube.get(path(API, resource, key.namespace, key.name))
-        return model.model_validate(body.get("spec") or {})
+        return await kube.get(path(API, resource, key.namespace, key.name))
     except NotFound:
         raise StoreNotFound(f"there is no {key}") from None
+
+
+def parsed(key: StoreKey, body: Json) -> SecretStoreSpec:
+    """What the store says. Raises SpecInvalid that names the fields."""
+    model = SecretStoreSpec if key.namespace else ClusterSecretStoreSpec
+    try:
+        return model.model_validate(body.get("spec") or {})
     except ValidationError as wrong:
         raise SpecInvalid(f"{key}: {problems(wrong)}") from None
+
+
+def made(kube: Kube, key: StoreKey, spec: SecretStoreSpec, settings: Settings, surroundings: Surroundings) -> Backend:
+    """The store's backend, which logs in as the spec says. Raises SyncError where it cannot be used from here."""
+    if spec.provider.sql and not settings.data_dir.is_dir():
+        raise BackendUnavailable(
+            f"{key}: there is no {settings.data_dir} here; SQLite files are with the operator: kubectl exec -i "
+            "deploy/keyferry -- keyferry … does it there, and --data-dir names another folder"
+        )
+    return surroundings.create(spec.provider, _context(kube, key, spec, settings))
 
 
 async def _view(
@@ -125,18 +135,17 @@ async def _view(
     return mapping.view(hierarchy(where.namespace, metadata.get("annotations") or {}))
 
 
-def _context(kube: Kube, where: Where, spec: SecretStoreSpec) -> Context:
+def _context(kube: Kube, key: StoreKey, spec: SecretStoreSpec, settings: Settings) -> Context:
     """As the operator's defaults have it: a namespace's store gets from a command no more than from the operator."""
-    key, limits = where.store, spec.refresh
+    limits = spec.refresh
     timeout = limits.timeout.total_seconds()
-    settings = Settings()
     return Context(
         store=key,
         cluster=StoreCluster(kube, key),
         call=Budget(str(key), limits.calls_per_second, limits.concurrency, timeout),
         timeout=timeout,
         concurrency=limits.concurrency,
-        data_dir=where.data_dir,
+        data_dir=settings.data_dir,
         ambient=not key.namespace,
         endpoint_allowed=settings.endpoint_allowed if key.namespace else lambda _: True,
     )

@@ -139,11 +139,7 @@ class Fetcher:
 
     def unusable(self) -> PermissionDenied | None:
         """Why nobody can be served with what the login may do; None where it suffices for somebody."""
-        if self.mapping.named or self.access.listing:
-            return None
-        return PermissionDenied(
-            f"{self.store} maps by Tags and its login may not list secrets: {'; '.join(self.access.lacking)}"
-        )
+        return unusable(self.store, self.mapping, self.access)
 
     def _listed(self) -> Catalogue:
         """The catalogue, where it may be listed and that costs fewer calls than reading. Raises _Unlisted."""
@@ -294,6 +290,13 @@ class Fetcher:
         if self.readable is not before:
             self.swept()
         return fetched
+
+
+def unusable(store: str, mapping: StoreMapping, access: Access) -> PermissionDenied | None:
+    """Why a store with such a login serves nobody; None where it suffices for somebody."""
+    if mapping.named or access.listing:
+        return None
+    return PermissionDenied(f"{store} maps by Tags and its login may not list secrets: {'; '.join(access.lacking)}")
 
 
 def _at_version(answer: Fetched | None, version: str) -> Value | None:

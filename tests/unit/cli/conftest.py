@@ -16,7 +16,7 @@ from keyferry.backends import registry
 from keyferry.backends.base import Backend, Context
 from keyferry.backends.sql import create
 from keyferry.backends.sql.backend import SqlBackend
-from keyferry.cli import secret
+from keyferry.cli import commands
 from keyferry.cli.stores import Surroundings
 from keyferry.kube.client import At, Json, Kube
 from keyferry.kube.errors import NotFound
@@ -68,6 +68,7 @@ class Cli:
     context_namespace: str = ""
     create: Callable[[Provider, Context], Backend] = registry.create
     database: StoreKey = TEAM
+    connect: Callable[[], Awaitable[Kube]] | None = None  # None: to `kube`
 
     def __post_init__(self) -> None:
         self.namespace("payments")
@@ -96,8 +97,12 @@ class Cli:
         }
 
     def run(self, command: str, *more: str, stdin: bytes = b"", store: str = "--store team -n payments") -> Result:
-        arguments = [*command.split(), *more, *store.split(), f"--data-dir={self.data_dir}"]
-        return apart(lambda: CliRunner().invoke(secret.app, arguments, input=stdin, obj=self.surroundings()))
+        return self.called("secret", *command.split(), *more, *store.split(), stdin=stdin)
+
+    def called(self, *command: str, stdin: bytes = b"") -> Result:
+        """The whole program, as its console script calls it."""
+        arguments = [*command, f"--data-dir={self.data_dir}"]
+        return apart(lambda: CliRunner().invoke(commands(), arguments, input=stdin, obj=self.surroundings()))
 
     def done(self, command: str, *more: str, stdin: bytes = b"", store: str = "--store team -n payments") -> str:
         """What a command says that ends well."""
@@ -109,7 +114,7 @@ class Cli:
         async def connect() -> Kube:
             return cast("Kube", self.kube)
 
-        return Surroundings(connect, lambda: self.context_namespace, self.create)
+        return Surroundings(self.connect or connect, lambda: self.context_namespace, self.create)
 
     def held(self, name: str) -> bytes:
         """What the database holds under an external name."""

@@ -343,7 +343,7 @@ class ReadOnly:
 
 def test_without_the_operators_folder_it_says_where_to_go(cli: Cli):
     cli.data_dir = cli.data_dir / "elsewhere"
-    assert "kubectl exec -i deploy/keyferry -- keyferry secret" in refused(cli, "put db", stdin=CANARY)
+    assert "kubectl exec -i deploy/keyferry -- keyferry" in refused(cli, "put db", stdin=CANARY)
 
 
 def test_a_wrong_key_is_one_line_and_exit_code_1(cli: Cli):
