@@ -7,7 +7,8 @@ from typing import Any
 import jwt
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from keyferry.api.providers import Aws, ServiceAccountRef
+from keyferry.api.providers.aws import Aws
+from keyferry.api.providers.references import ServiceAccountRef
 from keyferry.backends.aws import AwsBackend, create
 from keyferry.values import Ref, Value
 from tests.contract.context import SeededCluster, context

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
-from keyferry.api.providers import SecretKeyRef, ServiceAccountRef
+from keyferry.api.providers.references import SecretKeyRef, ServiceAccountRef
 from keyferry.backends.base import Context, Token
 from keyferry.errors import BackendUnavailable, CredentialsMissing
 from keyferry.values import StoreKey

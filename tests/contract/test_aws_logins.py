@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from keyferry.api.providers import ServiceAccountRef
+from keyferry.api.providers.references import ServiceAccountRef
 from keyferry.backends.aws import AwsBackend
 from keyferry.errors import AuthFailed, BackendUnavailable, CredentialsMissing, SpecInvalid, SyncError
 from keyferry.values import Ref, StoreKey, Value

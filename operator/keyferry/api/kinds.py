@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from keyferry.api.external_secret import ExternalSecretSpec, ExternalSecretStatus
 from keyferry.api.model import Model, rule, rules
-from keyferry.api.providers import SecretKeyRef, ServiceAccountRef
+from keyferry.api.providers.references import SecretKeyRef, ServiceAccountRef
 from keyferry.api.schema import Amend, Schema, structural
 from keyferry.api.store import ClusterSecretStoreSpec, SecretStoreSpec, StoreStatus
 

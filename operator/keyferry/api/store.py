@@ -8,7 +8,8 @@ from pydantic import ConfigDict, Field
 
 from keyferry.api.conditions import Condition
 from keyferry.api.model import WHOLE, Form, Model, PositiveDuration, ShortDuration, keyed, rule, rules
-from keyferry.api.providers import Provider, SecretKeyRef
+from keyferry.api.providers import Provider
+from keyferry.api.providers.references import SecretKeyRef
 
 
 class By(StrEnum):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, TypeVar, runtime_checkable
 
-from keyferry.api.providers import SecretKeyRef, ServiceAccountRef
+from keyferry.api.providers.references import SecretKeyRef, ServiceAccountRef
 from keyferry.values import Entry, Fetched, Ref, Scope, StoreKey, Token
 
 T = TypeVar("T")

@@ -2,21 +2,19 @@
 
 from importlib import import_module
 
-from keyferry.api.providers import Provider
+from keyferry.api.providers import PROVIDERS, Provider
 from keyferry.backends.base import Backend, Context
 from keyferry.errors import SpecInvalid
 
-_MODULES = {"aws": "keyferry.backends.aws", "sql": "keyferry.backends.sql"}
-TAGGED = frozenset({"aws", "sql"})  # backends whose secrets have tags
+_MODULES = {name: f"{__package__}.{name}" for name in PROVIDERS}
 
 
 def create(provider: Provider, context: Context) -> Backend:
     """The backend of a store, not logged in yet. Raises SyncError where the spec makes no sense to it."""
+    name = provider.name
     try:
-        module = import_module(_MODULES[provider.name])
+        module = import_module(_MODULES[name])
         backend: Backend = module.create(provider.chosen, context)
     except ModuleNotFoundError as missing:
-        raise SpecInvalid(
-            f"provider {provider.name}: this operator lacks {missing.name}; install keyferry[{provider.name}]"
-        ) from missing
+        raise SpecInvalid(f"provider {name}: this operator lacks {missing.name}; install keyferry[{name}]") from missing
     return backend

@@ -4,7 +4,7 @@ import base64
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from keyferry.api.providers import SecretKeyRef, ServiceAccountRef
+from keyferry.api.providers.references import SecretKeyRef, ServiceAccountRef
 from keyferry.errors import CredentialsMissing, SpecInvalid
 from keyferry.kube.client import Kube, path
 from keyferry.kube.errors import NotFound

@@ -124,10 +124,11 @@ class ByTags:
 
 
 def mapping_of(spec: SecretStoreSpec, *, cluster: bool) -> ByNames | ByPaths | ByTags:
-    """The store's mapping. Names for a team's own store, Tags for a shared one, unless the spec says otherwise."""
+    """The store's mapping: what the spec says, else Names for a team's own store, Tags or Paths for a shared one."""
     tags = spec.mapping.tags or MappingTags()
     separator = spec.mapping.separator or Separator.SLASH
-    match spec.mapping.by or (By.TAGS if cluster else By.NAMES):
+    shared = By.TAGS if spec.provider.tagged else By.PATHS
+    match spec.mapping.by or (shared if cluster else By.NAMES):
         case By.NAMES:
             return ByNames(spec.prefix)
         case By.PATHS:

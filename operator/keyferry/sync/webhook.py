@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from keyferry import metrics
-from keyferry.api.providers import SecretKeyRef
+from keyferry.api.providers.references import SecretKeyRef
 from keyferry.api.store import SecretStoreSpec
 from keyferry.errors import CredentialsMissing, SpecInvalid, SyncError
 from keyferry.kube.client import Kube

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from keyferry.api.providers import SecretKeyRef, Sql, SqlEncryption
+from keyferry.api.providers.references import SecretKeyRef
+from keyferry.api.providers.sql import Sql, SqlEncryption
 from keyferry.backends.sql import create
 from keyferry.backends.sql.backend import SqlBackend
 from keyferry.errors import AuthFailed, SyncError, ValueInvalid

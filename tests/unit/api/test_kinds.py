@@ -6,7 +6,8 @@ import pytest
 
 from keyferry.api.kinds import KINDS, REFERENCES
 from keyferry.api.model import given
-from keyferry.api.providers import AwsAuth, Provider
+from keyferry.api.providers import Provider
+from keyferry.api.providers.aws import AwsAuth
 
 ANY_KIND = pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.kind)
 BY_NAME = {kind.kind: kind for kind in KINDS}

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keyferry.api.conditions import Condition
-from keyferry.api.providers import SecretKeyRef, ServiceAccountRef
+from keyferry.api.providers.references import SecretKeyRef, ServiceAccountRef
 from keyferry.errors import CredentialsMissing, KubeUnavailable, SpecInvalid, TargetNotOwned, TargetRejected
 from keyferry.kube import events, secrets, status
 from keyferry.kube.cluster import StoreCluster

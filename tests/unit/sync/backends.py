@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Collection, Mapping
 from dataclasses import dataclass
 from functools import partial
 
-from keyferry.api.providers import Sql
+from keyferry.api.providers.sql import Sql
 from keyferry.backends.base import Access, Context
 from keyferry.errors import SyncError
 from keyferry.values import Entry, Fetched, Ref, Scope

@@ -3,7 +3,7 @@
 `secrets_manager` is the backend; what it asks goes through `connection`, which imports AWS's SDK (`sdk`) on first use.
 """
 
-from keyferry.api.providers import Aws
+from keyferry.api.providers.aws import Aws
 from keyferry.backends.aws.secrets_manager import AwsBackend
 from keyferry.backends.base import Context
 

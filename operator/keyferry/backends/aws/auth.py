@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from keyferry.api.providers import Aws, AwsAccessKey, AwsAuth, AwsSharedCredentials, SecretKeyRef
+from keyferry.api.providers.aws import Aws, AwsAccessKey, AwsAuth, AwsSharedCredentials
+from keyferry.api.providers.references import SecretKeyRef
 from keyferry.backends.aws import ambient, credentials_file, sdk
 from keyferry.backends.aws.calling import Caller
 from keyferry.backends.aws.keys import Keys, Login, Wallet

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
-from keyferry.api.providers import Aws
+from keyferry.api.providers.aws import Aws
 from keyferry.backends.aws import sdk
 from keyferry.backends.aws.auth import login_of, uses_environment
 from keyferry.backends.aws.calling import Caller

@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
-from keyferry.api.providers import Aws
+from keyferry.api.providers.aws import Aws
 from keyferry.errors import SpecInvalid
 
 AMBIENT_FLAG = "--allow-ambient-in-namespaces"

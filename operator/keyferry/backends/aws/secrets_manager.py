@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
 
-from keyferry.api.providers import Aws
+from keyferry.api.providers.aws import Aws
 from keyferry.backends.aws import catalogue, reading
 from keyferry.backends.aws.calling import Caller
 from keyferry.backends.aws.errors import CallDenied, bare, told

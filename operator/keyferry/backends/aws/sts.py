@@ -7,7 +7,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from keyferry.api.providers import AwsAssumeRole, AwsWebIdentity
+from keyferry.api.providers.aws import AwsAssumeRole, AwsWebIdentity
 from keyferry.backends.aws import sdk
 from keyferry.backends.aws.calling import Caller
 from keyferry.backends.aws.errors import About, LoginRefused

@@ -6,7 +6,7 @@ common, `cipher` what no database is trusted with. Nothing but this module may b
 
 from typing import TYPE_CHECKING
 
-from keyferry.api.providers import Sql
+from keyferry.api.providers.sql import Sql
 from keyferry.backends.base import Context
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from typing import TypeVar
 
-from keyferry.api.providers import Sql
+from keyferry.api.providers.sql import Sql
 from keyferry.backends.base import Access, Context
 from keyferry.backends.sql.cipher import SHORTEST_KEY, key_material
 from keyferry.backends.sql.failures import mapped

@@ -1,6 +1,6 @@
 import pytest
 
-from keyferry.api.providers import Aws
+from keyferry.api.providers.aws import Aws
 from keyferry.backends.aws.place import Place, place_of
 from keyferry.errors import SpecInvalid
 

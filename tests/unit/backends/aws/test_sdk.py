@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from keyferry.api.providers import Aws
+from keyferry.api.providers.aws import Aws
 from keyferry.backends import aws
 from keyferry.backends.aws import create, sdk
 from keyferry.backends.aws.place import Place

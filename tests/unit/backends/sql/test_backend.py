@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 import pytest
 from sqlalchemy import event
 
-from keyferry.api.providers import SecretKeyRef, Sql, SqlEncryption
+from keyferry.api.providers.references import SecretKeyRef
+from keyferry.api.providers.sql import Sql, SqlEncryption
 from keyferry.backends.base import Catalogue, Writer
 from keyferry.backends.sql.backend import SqlBackend
 from keyferry.errors import (

@@ -1,50 +1,17 @@
-"""What a store says about its backend: one model a provider, and the references to credentials that they share."""
+"""AWS Secrets Manager, and how to log in there."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import ConfigDict, Field
 
-from keyferry.api.model import WHOLE, Form, Model, ReferredKey, ReferredName, given, keyed, rule, rules
+from keyferry.api.model import Form, Model, given, keyed, rule, rules
+from keyferry.api.providers.references import Endpoint, SecretKeyRef, ServiceAccountRef
 
 RoleArn = Annotated[
     str,
     Field(max_length=2048),
     Form(r"^arn:[a-z-]+:iam::[0-9]{12}:role/.+$", "write the role's ARN: arn:aws:iam::123456789012:role/name"),
 ]
-Endpoint = Annotated[
-    str,
-    Field(max_length=2048),
-    Form(
-        r"^https?://[-A-Za-z0-9._:\[\]]+/?$", "write an address such as https://host:8443, without user, path or query"
-    ),
-]
-
-
-class SecretKeyRef(Model):
-    """One key of a Secret."""
-
-    model_config = ConfigDict(json_schema_extra=WHOLE)
-
-    name: ReferredName = Field(description="The Secret's name.")
-    key: ReferredKey = Field(description="The key in the Secret's data.")
-    namespace: ReferredName | None = Field(
-        None,
-        description="The Secret's namespace. Required in a ClusterSecretStore; a SecretStore reads its own "
-        "namespace only, and refuses another.",
-    )
-
-
-class ServiceAccountRef(Model):
-    """A ServiceAccount whose token logs in."""
-
-    model_config = ConfigDict(json_schema_extra=WHOLE)
-
-    name: ReferredName = Field(description="The ServiceAccount's name.")
-    namespace: ReferredName | None = Field(
-        None,
-        description="The ServiceAccount's namespace. Required in a ClusterSecretStore; a SecretStore uses its own "
-        "namespace only, and refuses another.",
-    )
 
 
 class AwsAccessKey(Model):
@@ -168,53 +135,3 @@ class Aws(Model):
         "those that the operator allows.",
     )
     sts_endpoint: Endpoint | None = Field(None, description="Another address for STS, where roles are assumed.")
-
-
-class SqlEncryption(Model):
-    """How values are encrypted in the table."""
-
-    key_secret_ref: SecretKeyRef = Field(
-        description="Where the key is: any text of at least 32 characters. Whoever loses it loses the values."
-    )
-
-
-class Sql(Model):
-    """A table in a SQL database; for now in SQLite, kept by the operator in its data folder."""
-
-    database: Annotated[
-        str,
-        Field(min_length=1, max_length=63),
-        Form(
-            r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$",
-            "write a name, never a path: lower-case letters, digits and -, with a letter or digit at both ends",
-        ),
-    ] = Field(description="The database's name, never a path. A SecretStore's databases are its namespace's own.")
-    encryption: SqlEncryption = Field(description="The key that encrypts the values.")
-
-
-class Provider(Model):
-    """The backend: exactly one."""
-
-    model_config = ConfigDict(
-        json_schema_extra=rules(
-            rule(
-                f"{given('aws', 'sql')} == 1",
-                "give exactly one provider: aws or sql",
-            )
-        )
-    )
-
-    aws: Aws | None = Field(None, description="AWS Secrets Manager.")
-    sql: Sql | None = Field(None, description="A SQL table with encrypted values, kept by the operator (SQLite).")
-
-    @property
-    def name(self) -> Literal["aws", "sql"]:
-        return "aws" if self.aws else "sql"
-
-    @property
-    def chosen(self) -> Aws | Sql:
-        """The one that is given. Raises ValueError where none is, or both are."""
-        given = [each for each in (self.aws, self.sql) if each is not None]
-        if len(given) != 1:
-            raise ValueError("give exactly one provider: aws or sql")
-        return given[0]
