@@ -317,8 +317,12 @@ class ExternalSecretStatus(Model):
     """What was done, and what came of it."""
 
     observed_generation: int = Field(0, description="The generation that this status belongs to.")
+    synced_generation: int = Field(0, description="The generation that the Secret was last made for.")
     conditions: tuple[Condition, ...] = Field(
         (), description="Ready, and Reconciling or Stalled while it is not.", json_schema_extra=keyed("type")
+    )
+    partial: bool | None = Field(
+        None, description="True where missing keys were dropped from the Secret, as deletionPolicy: Merge says."
     )
     sources: tuple[Source, ...] = Field((), description="What the Secret was made of; of many, only a digest is kept.")
     sources_digest: str | None = Field(

@@ -27,6 +27,7 @@ class SecretMeta:
     owner: str  # the ExternalSecret that writes it, as its annotation says; "" when it is a stranger's
     adopt: bool  # its owner lets an ExternalSecret take it over
     made: bool = False  # that ExternalSecret wrote it indeed: a copy carries the annotation, too
+    controller: str = ""  # the uid of what it is garbage-collected with; "" for an orphan
 
     def newer_than(self, other: "SecretMeta") -> bool:
         """Whether this was seen of the object later. Resource versions compare as numbers (KEP-5504)."""
@@ -44,6 +45,7 @@ def meta_of(metadata: Mapping[str, Any]) -> SecretMeta:
         owner=owner,
         adopt=annotations.get(ADOPT_ANNOTATION) == "true",
         made=bool(owner) and manager_of(owner) in managers,
+        controller=next((each["uid"] for each in metadata.get("ownerReferences") or () if each.get("controller")), ""),
     )
 
 

@@ -37,8 +37,12 @@ def kept(listed: tuple[Source, ...]) -> tuple[tuple[Source, ...], str | None]:
 
 def revision(spec: SecretStoreSpec, uid: str, called: str) -> str:
     """A digest of what decides which external secret a key means: another store, address, mapping or namespace name."""
-    part = spec.model_dump(mode="json", include={"provider", "prefix", "mapping"}, exclude_none=True)
-    return digest([uid, called, part])
+    return digest([uid, called, looks_at(spec)])
+
+
+def looks_at(spec: SecretStoreSpec) -> dict[str, object]:
+    """The part of a store's spec that decides what there is to be seen."""
+    return spec.model_dump(mode="json", include={"provider", "prefix", "mapping"}, exclude_none=True)
 
 
 def digest(parts: Iterable[object]) -> str:

@@ -11,22 +11,23 @@ def decide(spec: ExternalSecretSpec, rendered: Rendered, sources: tuple[Source, 
     if rendered.failures:
         return Outcome(error=_summed(rendered.failures + rendered.gone))
     if rendered.gone:
-        return _without(spec, rendered)
+        return _without(spec, rendered, sources)
     if spec.target.creation_policy is CreationPolicy.NONE:
         return Outcome(sources=sources)
     return Outcome(Deed.WRITE, rendered.data, sources=sources)
 
 
-def _without(spec: ExternalSecretSpec, rendered: Rendered) -> Outcome:
+def _without(spec: ExternalSecretSpec, rendered: Rendered, sources: tuple[Source, ...]) -> Outcome:
     """What the deletionPolicy says."""
     error = _summed(rendered.gone)
     written = spec.target.creation_policy is not CreationPolicy.NONE
     match spec.target.deletion_policy:
         case DeletionPolicy.DELETE if written and not rendered.data:
-            return Outcome(Deed.DELETE, error=error, note="the Secret was deleted, as deletionPolicy: Delete says")
+            note = "no Secret is kept, as deletionPolicy: Delete says"
+            return Outcome(Deed.DELETE, error=error, note=note, sources=())
         case DeletionPolicy.MERGE if written:
             note = "its keys were dropped from the Secret, as deletionPolicy: Merge says"
-            return Outcome(Deed.WRITE, rendered.data, error=error, note=note)
+            return Outcome(Deed.WRITE, rendered.data, error=error, note=note, sources=sources)
         case _:
             return Outcome(error=error)
 

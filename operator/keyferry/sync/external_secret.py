@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from keyferry import metrics
+from keyferry.api.conditions import ready
 from keyferry.api.external_secret import DeletionPolicy, ExternalSecretSpec, RefreshPolicy
 from keyferry.errors import BackendUnavailable, Retry, SecretMissing, StoreNotReady, SyncError
 from keyferry.kube.client import Json, Kube
@@ -63,7 +64,7 @@ class ExternalSecrets:
         if isinstance(error, StoreNotReady):
             return loop.time() + _WAIT_SECONDS
         metrics.SYNCS.labels("ExternalSecret", error.reason if error else "Synced").inc()
-        return self._following(key, body, error)
+        return self._following(key, body, error, started)
 
     def forget(self, key: Key) -> None:
         """The ExternalSecret is no more, or another's to work on."""
@@ -119,9 +120,9 @@ class ExternalSecrets:
         at, slack = (moment, 0.0) if forced else _age(now, memory, due, hinted=hinted)
         looked = await now.fetcher.look(now.spec.requests, now.hierarchy, at=at, slack=slack, expected=unchanged)
         memory.heeded_at = moment
-        if unchanged(looked):
+        if unchanged(looked) and (same := _as_told(now)):
             self.doubt.seen(now, looked)
-            return NOTHING_NEW
+            return same
         if failure := _failure(now.spec, looked):
             of_store = isinstance(failure, BackendUnavailable)  # in the words that the store's own check will find
             return Outcome(error=now.store.trouble(failure) if of_store else failure)
@@ -129,7 +130,7 @@ class ExternalSecrets:
         fetched = await now.fetcher.values(found, fresh=forced)
         made = rendered(now.spec, looked, fetched)
         decided = decide(now.spec, made, sources(_as_read(looked, fetched)))
-        outcome = self.doubt.checked(now, looked, decided, moment)
+        outcome = self.doubt.checked(now, looked, decided, moment, confirmed=forced)
         if outcome is None:
             memory.beat = -math.inf  # that look is due, whenever the beat is
             raise StoreNotReady("something is not there any more: looking once more before it is believed")
@@ -137,14 +138,16 @@ class ExternalSecrets:
             memory.looked_at = moment
         return outcome
 
-    def _following(self, key: Key, body: Json, error: SyncError | None) -> float | None:
-        """When to look again."""
+    def _following(self, key: Key, body: Json, error: SyncError | None, started: float) -> float | None:
+        """When to look again, after a look that began then."""
         now, memory = asyncio.get_running_loop().time(), self._memories[key]
         memory.beat = -math.inf
         try:
             spec = memory.spec(body)
         except SyncError:
             return None  # only an edit heals it, and wakes it
+        if (store := self.stores.get(store_key(key, spec))) and not isinstance(error, BackendUnavailable):
+            store.refreshed(key, started)
         interval = _rhythm(spec)
         beat = backoff.next_beat(now, interval, str(store_key(key, spec))) if interval else math.inf
         if error is None:
@@ -173,6 +176,16 @@ def _age(now: Situation, memory: Memory, due: float, *, hinted: bool) -> tuple[f
     if hinted and now.as_asked and due - now.store.hinted_at < _HINT_SECONDS:
         return now.store.hinted_at, 0.0  # what woke it is in just that look
     return due, min(_SLACK_SECONDS, _rhythm(now.spec))
+
+
+def _as_told(now: Situation) -> Outcome | None:
+    """What there is to say where nothing is new; None where that was lost to another trouble meanwhile."""
+    if not now.status.partial:
+        return NOTHING_NEW
+    told = ready(now.status.conditions)
+    if told is None or told.reason != SecretMissing.reason:
+        return None
+    return Outcome(error=SecretMissing(told.message))
 
 
 def _told(looked: Looked) -> bool:

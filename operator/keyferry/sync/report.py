@@ -8,7 +8,7 @@ from keyferry.kube import status
 from keyferry.kube.client import Json, Kube
 from keyferry.kube.watched import Watched, noted
 from keyferry.plan.sources import kept
-from keyferry.sync.outcome import Outcome
+from keyferry.sync.outcome import Deed, Outcome
 from keyferry.sync.situation import SYNCED, Situation
 from keyferry.sync.store_status import announce
 from keyferry.values import Key
@@ -35,24 +35,22 @@ def status_after(
     generation: int = body["metadata"]["generation"]
     conditions = since(_conditions(old, outcome, generation), old.conditions, datetime.now(UTC))
     spoken = {"observed_generation": generation, "conditions": conditions}
-    if outcome.sources is not None and now is not None:
-        return old.model_copy(update={**spoken, **_made(now, outcome)})
-    if now is None or not now.as_asked:
-        # The Secret is not what this spec asks for: forget what it was made of, so that it is made anew.
-        spoken["source_revision"] = None
-    return old.model_copy(update=spoken)
+    made = _made(now, outcome) if now and outcome.sources is not None else {}
+    return old.model_copy(update={**spoken, **made})
 
 
 def _made(now: Situation, outcome: Outcome) -> dict[str, object]:
     listed, digest = kept(outcome.sources or ())
     target = TargetStatus(name=now.target_key.name, resource_version=outcome.resource_version or "")
-    none = now.spec.target.creation_policy is CreationPolicy.NONE
+    none = now.spec.target.creation_policy is CreationPolicy.NONE or outcome.deed is Deed.DELETE
     return {
+        "synced_generation": now.generation,
+        "partial": True if outcome.error and outcome.deed is Deed.WRITE else None,
         "sources": listed,
         "sources_digest": digest,
         "source_revision": now.revision,
         "target": None if none else target,
-        "refresh": now.refresh,
+        "refresh": now.refresh or now.status.refresh,
     }
 
 

@@ -79,16 +79,27 @@ class Situation:
     def forced(self, looked_at: float) -> bool:
         """Whether somebody asked for a refresh since the store was last asked, at that time of the loop."""
         once = self.spec.refresh_policy is RefreshPolicy.CREATED_ONCE
-        return self.refresh != self.status.refresh or (not once and self.store.forced_at > looked_at)
+        return not self._refreshed or (not once and self.store.forced_at > looked_at)
 
     @property
     def as_asked(self) -> bool:
         """Whether the Secret was made for this very spec, store, mapping and refresh annotation."""
-        return (
-            self.status.observed_generation == self.generation
-            and self.status.source_revision == self.revision
-            and self.status.refresh == self.refresh
-        )
+        return self.same_spec and self.status.source_revision == self.revision and self._refreshed
+
+    @property
+    def same_spec(self) -> bool:
+        """Whether the Secret was made for this very spec."""
+        return self.status.synced_generation == self.generation
+
+    @property
+    def moved(self) -> bool:
+        """Whether the store's address or mapping, or the namespace's name there, was another for the Secret."""
+        return self.status.source_revision not in (None, self.revision)
+
+    @property
+    def _refreshed(self) -> bool:
+        """Whether the refresh annotation was obeyed. To take it away asks for nothing."""
+        return self.refresh in (None, self.status.refresh)
 
     @property
     def undisturbed(self) -> bool:

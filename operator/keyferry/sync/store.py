@@ -13,7 +13,7 @@ from keyferry.api.model import problems
 from keyferry.api.store import ClusterSecretStoreSpec, SecretStoreSpec
 from keyferry.backends import registry
 from keyferry.backends.base import Context
-from keyferry.errors import AuthFailed, BackendUnavailable, CredentialsMissing, Retry, SpecInvalid, SyncError
+from keyferry.errors import AuthFailed, BackendUnavailable, CredentialsMissing, Retry, SpecInvalid, SyncError, Throttled
 from keyferry.fetch.batch import Cache
 from keyferry.fetch.budget import Budget
 from keyferry.fetch.fetcher import Fetcher
@@ -21,14 +21,14 @@ from keyferry.fetch.guard import Guard
 from keyferry.kube.client import Json, Kube
 from keyferry.kube.cluster import StoreCluster
 from keyferry.kube.watched import Watched
-from keyferry.plan.sources import revision
+from keyferry.plan.sources import looks_at, revision
 from keyferry.policy.mapping import mapping_of
 from keyferry.schedule import backoff
 from keyferry.settings import REFRESH_ANNOTATION, Settings
 from keyferry.sync.boundary import guarded
 from keyferry.sync.store_status import Findings, publish
 from keyferry.sync.webhook import Webhooks
-from keyferry.values import StoreKey
+from keyferry.values import Key, StoreKey
 
 _LOG = logging.getLogger(__name__)
 
@@ -57,6 +57,8 @@ class Store:
     answered: bool = False  # whether the last check told what is allowed
     suspect: bool = False  # somebody met a failure that may concern everybody
     forced_at: float = float("-inf")  # what is older than this is read anew
+    obeys: str | None = None  # the refresh annotation that forced it
+    unrefreshed: set[Key] = field(default_factory=set)  # whoever has not looked since; then it is obeyed
     hinted_at: float = float("-inf")  # since then something is new: a look that is older than this is too old
     failures: int = 0
     _revisions: dict[str, str] = field(default_factory=dict, repr=False)
@@ -68,6 +70,13 @@ class Store:
         if called not in self._revisions:
             self._revisions[called] = revision(self.spec, self.uid, called)
         return self._revisions[called]
+
+    def refreshed(self, key: Key, began: float) -> None:
+        """One of its ExternalSecrets was looked at, from that time of the loop on."""
+        if key in self.unrefreshed and began >= self.forced_at:
+            self.unrefreshed.discard(key)
+            if not self.unrefreshed and self.fetcher:
+                self.fetcher.swept()
 
     @property
     def usable(self) -> bool:
@@ -152,7 +161,7 @@ class Stores:
         store = Store(key, spec, cluster, *_identity(body))
         if former:
             store.hinted_at = former.hinted_at  # whoever has not looked since still has to
-        result = await guarded(self._fetcher(spec, store, body), key)
+        result = await guarded(self._fetcher(spec, store, self._guard(str(key), spec, former, body)), key)
         if isinstance(result, SyncError):
             store.health = result
         else:
@@ -163,7 +172,14 @@ class Stores:
         self.running[store.key] = store
         return store
 
-    async def _fetcher(self, spec: SecretStoreSpec, store: Store, body: Json) -> Fetcher:
+    def _guard(self, name: str, spec: SecretStoreSpec, former: Store | None, body: Json) -> Guard:
+        """What doubts the store's answers. It goes on where the store is made anew for what has no part in them."""
+        if former is None:
+            return Guard(name, (body.get("status") or {}).get("offered") or 0)
+        same = former.spec is not None and looks_at(former.spec) == looks_at(spec)
+        return former.fetcher.guard if former.fetcher and same else Guard(name)
+
+    async def _fetcher(self, spec: SecretStoreSpec, store: Store, guard: Guard) -> Fetcher:
         """The store's counter over a new backend. Raises SyncError where the spec makes no sense to it."""
         key, name = store.key, str(store.key)
         limits = spec.refresh
@@ -184,7 +200,7 @@ class Stores:
             backend=registry.create(spec.provider, context),
             mapping=mapping_of(spec, cluster=not key.namespace),
             budget=budget,
-            guard=Guard(name, _offered(body)),
+            guard=guard,
             cache=cache if spec.cache.enabled else None,
             demand=lambda: len(self.watched.by_store.of(key)),
             crowded=lambda: self.crowded(key),
@@ -198,13 +214,16 @@ class Stores:
 
     def _forced(self, store: Store, body: Json) -> bool:
         """Whether the refresh annotation has a new value; then everything is read anew."""
-        wanted = body["metadata"]["annotations"].get(REFRESH_ANNOTATION)
-        if wanted == (body.get("status") or {}).get("refresh"):
+        wanted: str | None = body["metadata"]["annotations"].get(REFRESH_ANNOTATION)
+        obeyed = (body.get("status") or {}).get("refresh") if store.obeys is None else store.obeys
+        if wanted in (None, obeyed):
             return False
-        if wanted is not None and store.fetcher:
+        store.obeys = wanted
+        if store.fetcher:
             store.fetcher.guard.confirm()
             store.forced_at = asyncio.get_running_loop().time()
-        return wanted is not None
+            store.unrefreshed = set(self.watched.by_store.of(store.key))
+        return True
 
     def _due_for_check(self, store: Store, *, forced: bool) -> bool:
         if store.fetcher is None or store.suspended:
@@ -223,6 +242,9 @@ class Stores:
             return
         store.suspect = False
         result = await guarded(store.fetcher.backend.check(), store.key)
+        if isinstance(result, Throttled) and store.usable:  # to be asked for patience is no failure of the store
+            store.checked_at = asyncio.get_running_loop().time()
+            return
         health = result if isinstance(result, SyncError) else None
         store.answered = not isinstance(result, SyncError)
         if not isinstance(result, SyncError):
@@ -249,6 +271,7 @@ class Stores:
             held=fetcher.guard.held if fetcher else None,
             longest_wait=fetcher.budget.longest_wait if fetcher else 0.0,
             listening=self._listening(store, unhooked),
+            refreshed=None if store.unrefreshed & self.watched.by_store.of(store.key) else store.obeys,
         )
 
     def _listening(self, store: Store, unhooked: SyncError | None) -> SyncError | bool:
@@ -283,10 +306,3 @@ def _parsed(key: StoreKey, body: Json) -> SecretStoreSpec | SyncError:
         return model.model_validate(body.get("spec") or {})
     except ValidationError as wrong:
         return SpecInvalid(problems(wrong))
-
-
-def _offered(body: Json) -> int:
-    """How many secrets the store offered when its spec was what it is; 0 when that is not known."""
-    status: Json = body.get("status") or {}
-    same = status.get("observedGeneration") == body["metadata"]["generation"]
-    return (status.get("offered") or 0) if same else 0

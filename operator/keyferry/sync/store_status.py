@@ -15,7 +15,6 @@ from keyferry.kube.client import Json, Kube
 from keyferry.kube.errors import KubeError
 from keyferry.kube.watched import Watched, noted
 from keyferry.plan.snapshot import Snapshot
-from keyferry.settings import REFRESH_ANNOTATION
 from keyferry.values import Key, StoreKey
 
 _LOG = logging.getLogger(__name__)
@@ -41,6 +40,7 @@ class Findings:
     held: SyncError | None
     longest_wait: float  # seconds, of a call for the store's budget
     listening: SyncError | bool  # whether hints come; False: the spec names no source, or nobody has heard it yet
+    refreshed: str | None = None  # the refresh annotation that was obeyed to the last ExternalSecret; None: as before
 
 
 async def publish(kube: Kube, watched: Watched, key: StoreKey, body: Json, findings: Findings) -> None:
@@ -83,7 +83,7 @@ def _status(body: Json, old: StoreStatus, findings: Findings, now: datetime) -> 
         lacking=findings.access.lacking if findings.access and findings.checked else old.lacking,
         offered=old.offered if findings.offered is None else findings.offered,
         last_sweep_time=_swept(old, findings, now),
-        refresh=body["metadata"]["annotations"].get(REFRESH_ANNOTATION),
+        refresh=findings.refreshed or old.refresh,
     )
 
 

@@ -103,7 +103,9 @@ class Targets:
         policy, at = now.spec.target.creation_policy, now.target_key
         if policy in (CreationPolicy.OWNER, CreationPolicy.MERGE):
             for former in self.watched.by_owner.of(now.key) - {at}:
-                await secrets.delete(self.kube, former, uid=self.watched.secrets[former].uid)
+                meta = self.watched.secrets[former]
+                if meta.controller == now.body["metadata"]["uid"]:  # else an orphan, be it of a namesake: meant to stay
+                    await secrets.delete(self.kube, former, uid=meta.uid)
         named = now.status.target.name if now.status.target else at.name
         merged = self.watched.secrets.get(Key(at.namespace, named))
         if policy is CreationPolicy.MERGE and named != at.name and merged:

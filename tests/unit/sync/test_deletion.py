@@ -9,7 +9,7 @@ from tests.unit.sync.conventions import assert_follows_conventions
 from tests.unit.sync.world import TEAM, World, item
 
 pytestmark = pytest.mark.looptime(start=1000.0, noop_cycles=1)
-DONE = {"Delete": "the Secret was deleted", "Merge": "its keys were dropped"}
+DONE = {"Delete": "no Secret is kept", "Merge": "its keys were dropped"}
 
 
 async def made(world: World, policy: str, **spec: Any) -> None:
@@ -92,6 +92,45 @@ async def test_what_was_done_is_said_and_stays_said(policy: str):
         await world.rest(300)
         assert DONE[policy] in world.condition()["message"]
         assert world.writes() == {}
+
+
+@pytest.mark.parametrize("policy", ["Delete", "Merge"])
+async def test_what_was_done_is_not_done_again_by_the_next_process(policy: str):
+    async with World() as world:
+        await made(world, policy)
+        gone(world, "z", *(["k"] if policy == "Delete" else []))
+        await world.rest(90)
+        told = world.condition()["message"]
+        world.writes()
+        await world.restart()
+        await world.rest(300)
+        assert (world.writes(), world.condition()["message"]) == ({}, told)
+
+
+async def test_what_is_left_of_a_secret_is_not_read_again_while_the_rest_is_missing():
+    async with World() as world:
+        await made(world, "Merge")
+        gone(world, "z")
+        await world.rest(90)
+        world.calls()
+        await world.rest(300)
+        assert world.calls()["fetch"] == 0
+
+
+async def test_a_property_that_was_dropped_is_still_told_of_after_another_trouble():
+    async with World() as world:
+        await made(world, "Merge", data=[item(), item("p", "doc", property="p")])
+        world.backend.put("doc", b'{"p": "1"}')
+        await world.rest(70)
+        world.backend.put("doc", b"{}")
+        await world.rest(90)
+        told = world.condition()["message"]
+        assert (world.held(), DONE["Merge"] in told) == ({"k": b"v1"}, True)
+        world.backend.down = BackendUnavailable("no answer")
+        await world.rest(90)
+        world.backend.down = None
+        await world.rest(90)
+        assert (world.reason(), world.condition()["message"]) == ("RemoteSecretMissing", told)
 
 
 @pytest.mark.parametrize("policy", ["Delete", "Merge"])

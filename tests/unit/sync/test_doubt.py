@@ -22,7 +22,9 @@ class Now:
 
     status: ExternalSecretStatus
     key: Key = KEY
-    generation: int = 1
+    same_spec: bool = True
+    moved: bool = False
+    target: Any = "there"
 
 
 @dataclass

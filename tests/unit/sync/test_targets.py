@@ -293,3 +293,22 @@ async def test_a_secret_of_just_1_mib_is_written():
         world.external_secret()
         await world.rest(65)
         assert world.reason() == "Synced"
+
+
+async def test_an_orphan_of_a_former_namesake_is_left_alone():
+    async with World() as world:
+        await made(world, target={"name": "kept", "creationPolicy": "Orphan"})
+        world.kube.remove("externalsecrets", "es", TEAM)
+        await world.rest(5)
+        world.external_secret(target={"name": "other"})
+        await world.rest(5)
+        assert (world.held("other"), world.held("kept")) == ({"k": b"v1"}, {"k": b"v1"})
+
+
+async def test_an_orphan_under_a_former_name_is_left_alone_whatever_the_policy_is_now():
+    async with World() as world:
+        await made(world, target={"name": "a", "creationPolicy": "Orphan"})
+        for policy in ("Orphan", "Owner"):
+            world.external_secret(target={"name": "b", "creationPolicy": policy})
+            await world.rest(5)
+        assert (world.held("a"), world.held("b")) == ({"k": b"v1"}, {"k": b"v1"})
