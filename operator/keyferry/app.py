@@ -105,7 +105,8 @@ class App:
 
     def lost(self, number: int) -> None:
         """Stop working on a shard at once."""
-        self.shards.pop(number, None)
+        if shard := self.shards.pop(number, None):
+            shard.listeners.cease()
         if working := self._working.get(number):  # else it had not begun
             working.cancel()
 

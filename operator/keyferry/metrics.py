@@ -21,6 +21,9 @@ HINTED_LOOKS = Counter(
     "Looks that hints led to, by what they showed: News, Nothing, Unlisted (ExternalSecrets look), or the failure.",
     ("store", "result"),
 )
+LISTENING = Gauge(
+    "keyferry_store_listening", "1 while the backend's own source of hints can be heard, else 0.", ("store",)
+)
 HOOK_CALLS = Counter("keyferry_webhook_calls_total", "Calls to the webhook.", ("result",))
 CACHE_HITS = Counter("keyferry_cache_hits_total", "Values served without asking the backend.", ("store",))
 SYNCS = Counter(
@@ -49,6 +52,7 @@ _OF_STORES = (
     STORE_SWEPT,
     HINTS,
     HINTED_LOOKS,
+    LISTENING,
     CACHE_HITS,
 )
 

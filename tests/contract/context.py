@@ -24,12 +24,15 @@ class CountingCalls:
     counts: Counter[str] = field(default_factory=Counter)
 
     async def __call__(self, operation: str, call: Callable[[], Awaitable[T]]) -> T:
+        return await self.beside(operation, call, within=self.timeout)
+
+    async def beside(self, operation: str, call: Callable[[], Awaitable[T]], *, within: float) -> T:
         self.counts[operation] += 1
         try:
-            async with asyncio.timeout(self.timeout):
+            async with asyncio.timeout(within):
                 return await call()
         except TimeoutError as e:
-            raise BackendUnavailable(f"{operation} took longer than {self.timeout:g}s") from e
+            raise BackendUnavailable(f"{operation} took longer than {within:g}s") from e
 
 
 def no_token(_: ServiceAccountRef, __: str) -> str:
@@ -57,6 +60,7 @@ def context(
     *,
     cluster: SeededCluster | None = None,
     timeout: float = 10.0,
+    concurrency: int = 8,
     budget: CountingCalls | None = None,
     data_dir: Path = Path("/nonexistent"),
     ambient: bool = False,
@@ -69,7 +73,7 @@ def context(
         cluster=cluster or SeededCluster(),
         call=budget or CountingCalls(timeout),
         timeout=timeout,
-        concurrency=8,
+        concurrency=concurrency,
         data_dir=data_dir,
         ambient=ambient,
         endpoint_allowed=endpoint_allowed,

@@ -15,6 +15,7 @@ from keyferry.kube.client import APPLY, METADATA, METADATA_LIST, At, Json, Kube
 from keyferry.kube.errors import error_for
 from keyferry.values import Entry, Fetched, Ref, Scope, Value
 from tests.unit.serverside import Conflicted, Refused, applied, owned_by_hand
+from tests.unit.sync.sources import FakeSource
 
 Call = Callable[[str, Callable[[], Awaitable[Any]]], Awaitable[Any]]
 
@@ -106,6 +107,7 @@ class FakeBackend(PlainBackend):
     page: int = 100
     hidden: set[str] = field(default_factory=set)
     lost: dict[int, SyncError] = field(default_factory=dict)
+    source: FakeSource | None = None  # of hints
 
     async def entries(self, scope: Scope) -> AsyncIterator[Entry]:  # noqa: ARG002 - a backend may leave filtering out
         number, full = 0, True

@@ -1,6 +1,7 @@
 """The contract between Keyferry and a secret backend, stated from the caller's side."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
+import enum
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, TypeVar, runtime_checkable
@@ -56,6 +57,25 @@ class Writer(Protocol):
         """Delete the secret. Raises SecretMissing when there is none."""
 
 
+class Heard(enum.Enum):
+    """A word of a source of hints. There is no other: a hint is never trusted for content."""
+
+    NOTHING = enum.auto()  # the source works
+    CHANGE = enum.auto()  # something changed
+
+
+@runtime_checkable
+class Hints(Protocol):
+    """Backends that can be heard saying that something changed."""
+
+    def hints(self) -> AsyncGenerator[Heard, None] | None:
+        """What the source says from now on, at least a word a minute; None where the spec names no source.
+
+        A CHANGE for each change that is told. Going on means that it was taken: then its message may be deleted. Raises
+        SyncError, or ends, when it breaks; whoever listens calls this again after a while.
+        """
+
+
 class Calls(Protocol):
     """The store's budget: every call that leaves the process goes through it."""
 
@@ -63,6 +83,12 @@ class Calls(Protocol):
         """Run `call` when the budget allows, within the store's timeout. A `Throttled` that it raises slows the store.
 
         Raises what `call` raises, and BackendUnavailable when it takes too long.
+        """
+
+    async def beside(self, operation: str, call: Callable[[], Awaitable[T]], *, within: float) -> T:
+        """Run `call` at once: one that waits for something to happen, and must not keep reads waiting meanwhile.
+
+        It takes nothing of the budget, slows nothing down, and has so many seconds.
         """
 
 
@@ -90,4 +116,4 @@ class Context:
     endpoint_allowed: Callable[[str], bool]  # may this store send requests to this URL?
 
 
-__all__ = ["Access", "Backend", "Calls", "Catalogue", "Cluster", "Context", "Token", "Writer"]
+__all__ = ["Access", "Backend", "Calls", "Catalogue", "Cluster", "Context", "Heard", "Hints", "Token", "Writer"]

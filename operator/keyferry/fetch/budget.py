@@ -50,34 +50,43 @@ class Budget:
 
     async def __call__(self, operation: str, call: Callable[[], Awaitable[T]]) -> T:
         """Run `call` when the budget allows. Raises what it raises, and BackendUnavailable when it takes too long."""
-        loop = asyncio.get_running_loop()
         async with self._turn():
-            started = loop.time()
-            result = "error"
+            started = asyncio.get_running_loop().time()
             try:
-                answer = await self._limited(operation, call)
-                result = "ok"
+                answer = await self._counted(operation, call, self.timeout, "refresh.timeout")
             except Throttled as throttled:
-                result = throttled.reason
                 self._slow_down(throttled.retry_after, started)
                 raise
-            except SyncError as failure:
-                result = failure.reason
-                raise
-            else:
-                self._recover()
-                return answer
-            finally:
-                metrics.BACKEND_CALLS.labels(self.store, operation, result).inc()
-                metrics.BACKEND_SECONDS.labels(self.store, operation).observe(loop.time() - started)
+            self._recover()
+            return answer
 
-    async def _limited(self, operation: str, call: Callable[[], Awaitable[T]]) -> T:
+    async def beside(self, operation: str, call: Callable[[], Awaitable[T]], *, within: float) -> T:
+        """Run a call that waits for something to happen. It is counted, and takes no slot and no turn."""
+        return await self._counted(operation, call, within, "refresh.timeout and the time that it may wait")
+
+    async def _counted(self, operation: str, call: Callable[[], Awaitable[T]], within: float, limit: str) -> T:
         self.calls[operation] += 1
+        started = asyncio.get_running_loop().time()
+        result = "error"
         try:
-            async with asyncio.timeout(self.timeout):
-                return await call()
+            async with asyncio.timeout(within):
+                answer = await call()
+            result = "ok"
         except TimeoutError as slow:
-            raise BackendUnavailable(f"{operation} took longer than {self.timeout:g} s (refresh.timeout)") from slow
+            result = BackendUnavailable.reason
+            raise BackendUnavailable(f"{operation} took longer than {within:g} s ({limit})") from slow
+        except SyncError as failure:
+            result = failure.reason
+            raise
+        except asyncio.CancelledError:
+            result = "cancelled"
+            raise
+        else:
+            return answer
+        finally:
+            metrics.BACKEND_CALLS.labels(self.store, operation, result).inc()
+            took = asyncio.get_running_loop().time() - started
+            metrics.BACKEND_SECONDS.labels(self.store, operation).observe(took)
 
     @property
     def longest_wait(self) -> float:

@@ -19,6 +19,7 @@ from keyferry.schedule.worker import Queue
 from keyferry.settings import Settings
 from keyferry.sync.external_secret import ExternalSecrets
 from keyferry.sync.hinting import Hinting
+from keyferry.sync.listening import Listeners
 from keyferry.sync.store import Stores
 from keyferry.sync.target import Targets
 from keyferry.sync.waking import Waking
@@ -49,6 +50,7 @@ class Shard:
     waking: Waking
     webhooks: Webhooks
     fresh: Callable[[], bool]  # whether what was seen of Secrets is what there is
+    listeners: Listeners = field(init=False)
     stores: Stores = field(init=False)
     hinting: Hinting = field(init=False)
     reconciler: ExternalSecrets = field(init=False)
@@ -60,7 +62,10 @@ class Shard:
     def __post_init__(self) -> None:
         kube, settings = FencedKube(self.kube, self.hold), self.settings
         tell = self.waking.everything_of
-        self.stores = Stores(kube, self.watched, settings, self._nudge_store, tell, self.webhooks, self._crowded)
+        self.listeners = Listeners(self._hinted, self._nudge_store)
+        self.stores = Stores(
+            kube, self.watched, settings, self._nudge_store, tell, self.webhooks, self.listeners, self._crowded
+        )
         self.hinting = Hinting(self.watched, self.stores.running, self.waking, self._nudge_hint)
         targets = Targets(kube, self.watched, self.fresh)
         self.reconciler = ExternalSecrets(kube, self.watched, self.stores.running, targets, self._finishing)
@@ -112,6 +117,9 @@ class Shard:
 
     def _crowded(self, key: StoreKey) -> bool:
         return self.queue.holds_back(frozenset({key}))
+
+    def _hinted(self, key: StoreKey, source: str) -> None:
+        self.hinting.hinted(key, source)
 
     def _nudge_hint(self, key: StoreKey, at: float) -> None:
         self.hint_queue.nudge(key, at)

@@ -12,7 +12,7 @@ from keyferry import metrics
 from keyferry.api.model import problems
 from keyferry.api.store import ClusterSecretStoreSpec, SecretStoreSpec
 from keyferry.backends import registry
-from keyferry.backends.base import Context
+from keyferry.backends.base import Context, Hints
 from keyferry.errors import AuthFailed, BackendUnavailable, CredentialsMissing, Retry, SpecInvalid, SyncError, Throttled
 from keyferry.fetch.batch import Cache
 from keyferry.fetch.budget import Budget
@@ -26,6 +26,7 @@ from keyferry.policy.mapping import mapping_of
 from keyferry.schedule import backoff
 from keyferry.settings import REFRESH_ANNOTATION, Settings
 from keyferry.sync.boundary import guarded
+from keyferry.sync.listening import Listeners, State
 from keyferry.sync.store_status import Findings, publish
 from keyferry.sync.webhook import Webhooks
 from keyferry.values import Key, StoreKey
@@ -105,6 +106,7 @@ class Stores:
     nudge: Callable[[StoreKey], None]
     tell: Callable[[StoreKey], None]
     webhooks: Webhooks
+    listeners: Listeners
     crowded: Callable[[StoreKey], bool]  # whether some of its ExternalSecrets wait until others are done
     running: dict[StoreKey, Store] = field(default_factory=dict)
 
@@ -166,6 +168,8 @@ class Stores:
             store.health = result
         else:
             store.fetcher = result
+            if isinstance(result.backend, Hints) and not store.suspended:
+                self.listeners.start(key, result.backend)
         return self._kept(store)
 
     def _kept(self, store: Store) -> Store:
@@ -274,10 +278,11 @@ class Stores:
             refreshed=None if store.unrefreshed & self.watched.by_store.of(store.key) else store.obeys,
         )
 
-    def _listening(self, store: Store, unhooked: SyncError | None) -> SyncError | bool:
+    def _listening(self, store: Store, unhooked: SyncError | None) -> State:
         """Whether hints reach us from all that the spec names; why not, where they do not."""
-        if unhooked:
-            return unhooked
+        heard = self.listeners.state(store.key)
+        if unhooked or heard is not False:
+            return unhooked or heard
         return store.spec is not None and store.spec.webhook is not None
 
     def _next_look(self, store: Store) -> float:
@@ -292,6 +297,7 @@ class Stores:
         return backoff.after(store.failures, base=_BACKOFF_SECONDS, cap=cap, chance=random.random)
 
     async def _close(self, key: StoreKey) -> None:
+        await self.listeners.stop(key)
         if (store := self.running.pop(key, None)) and store.fetcher:
             await guarded(store.fetcher.aclose(), f"closing {key}", within=_CLOSE_SECONDS)
 

@@ -39,7 +39,7 @@ class Findings:
     offered: int | None
     held: SyncError | None
     longest_wait: float  # seconds, of a call for the store's budget
-    listening: SyncError | bool  # whether hints come; False: the spec names no source, or nobody has heard it yet
+    listening: SyncError | bool | None  # whether hints come; False: the spec names no source. None: not known yet
     refreshed: str | None = None  # the refresh annotation that was obeyed to the last ExternalSecret; None: as before
 
 
@@ -97,7 +97,7 @@ def _conditions(findings: Findings, old: StoreStatus, generation: int) -> tuple[
                 type="Ready", status=status_, reason="Suspended", message=message, observed_generation=generation
             ),
         )
-    listening = _listening(findings, generation)
+    listening = _listening(findings, old, generation)
     if findings.error is None and findings.held:
         held = conditions_after(None, generation=generation, good=findings.held.reason, note=str(findings.held))
         return held + listening
@@ -105,8 +105,10 @@ def _conditions(findings: Findings, old: StoreStatus, generation: int) -> tuple[
     return conditions_after(findings.error, generation=generation, good="Ready", note=note) + listening
 
 
-def _listening(findings: Findings, generation: int) -> tuple[Condition, ...]:
+def _listening(findings: Findings, old: StoreStatus, generation: int) -> tuple[Condition, ...]:
     """Whether hints come; no word of it where the spec names no source. Without them the interval goes on working."""
+    if findings.listening is None:  # what was said stands until more is known: a restart is no news
+        return tuple(condition for condition in old.conditions if condition.type == "Listening")
     if isinstance(findings.listening, SyncError):
         why, message = findings.listening.reason, str(findings.listening)[:MESSAGE_LIMIT]
         status_: Literal["True", "False"] = "False"

@@ -1,12 +1,12 @@
 """A provider for tests: in the registry's place for SQL, so that a store's database names a backend in memory."""
 
 import asyncio
-from collections.abc import AsyncIterator, Collection, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Mapping
 from dataclasses import dataclass
 from functools import partial
 
 from keyferry.api.providers.sql import Sql
-from keyferry.backends.base import Access, Context
+from keyferry.backends.base import Access, Context, Heard
 from keyferry.errors import SyncError
 from keyferry.values import Entry, Fetched, Ref, Scope
 from tests.unit.fakes import FakeBackend
@@ -56,6 +56,9 @@ class Session:
             number += 1
             for entry in page:
                 yield entry
+
+    def hints(self) -> AsyncGenerator[Heard, None] | None:
+        return self.far.source.heard() if self.far.source else None
 
     async def aclose(self) -> None:
         await asyncio.sleep(self.far.closing)
