@@ -8,6 +8,7 @@ SyncError
 ├── CredentialsMissing     a Secret or key that the store's login names is not there
 ├── AuthFailed             the backend does not accept the login
 ├── PermissionDenied       the login is good but may not do this
+├── EventSourceMissing     the queue that is to tell of changes is not there
 ├── SecretMissing          the mapping gives this namespace no such secret
 ├── SecretAmbiguous        two external secrets claim the same place
 ├── ValueInvalid           the value is not what the spec says of it (no JSON, no Base64, …)
@@ -92,6 +93,12 @@ class PermissionDenied(SyncError):
     """The login is good but may not do this; the text names the permission and the resource."""
 
     reason = "PermissionDenied"
+
+
+class EventSourceMissing(SyncError):
+    """Where the backend is to say that something changed, a queue or the like, is not there."""
+
+    reason = "EventSourceMissing"
 
 
 class SecretMissing(SyncError):

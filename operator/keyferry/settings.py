@@ -15,9 +15,10 @@ OWNER_ANNOTATION = f"{GROUP}/external-secret"  # on a Secret: the ExternalSecret
 MANAGED_BY = "app.kubernetes.io/managed-by"
 
 DEFAULT_DATA_DIR = Path("/var/lib/keyferry")
-# Secrets Manager's and STS's own addresses, and those of their VPC endpoints; not the hosts that AWS rents to others.
+# The own addresses of Secrets Manager, STS and SQS, and their VPC endpoints'; not the hosts that AWS rents to others.
 _AWS_ENDPOINT = re.compile(
-    r"https://(vpce-[-a-z0-9]+\.)?(secretsmanager|sts)(-fips)?(\.[a-z]{2,}(-[a-z]+)+-[0-9]+(\.vpce)?)?\.amazonaws\.com(\.cn)?"
+    r"https://(vpce-[-a-z0-9]+\.)?(secretsmanager|sts|sqs)(-fips)?"
+    r"(\.[a-z]{2,}(-[a-z]+)+-[0-9]+(\.vpce)?)?\.amazonaws\.com(\.cn)?"
 )
 
 

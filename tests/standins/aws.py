@@ -1,4 +1,4 @@
-"""A stand-in for AWS: Secrets Manager and STS on a port of this machine.
+"""A stand-in for AWS: Secrets Manager, STS and SQS on a port of this machine.
 
 In a test or the demo: `with AwsStandIn() as aws:`, then `aws.put("db", "a value", {"key": "db"})` and `aws.url`.
 As a process of its own: `python -m tests.standins.aws --port 4566`; it prints its address and the admin's key.
@@ -18,6 +18,7 @@ from typing import Any, Self
 from tests.standins.aws_calls import Calls
 from tests.standins.aws_faults import Faults
 from tests.standins.aws_iam import Iam
+from tests.standins.aws_queues import Queues
 from tests.standins.aws_secrets import Secrets
 from tests.standins.aws_sts import Sts
 from tests.standins.aws_wire import Answer, AwsError, Listener, Request
@@ -36,6 +37,7 @@ class AwsStandIn:
         self.iam = Iam(self.account)
         self.sts = Sts(self.iam)
         self.secrets = Secrets(self.iam)
+        self.queues = Queues(self.iam, region)
         self.admin = self.iam.user("admin")
         self._listener = Listener(self._answer, port)
 
@@ -99,6 +101,11 @@ class AwsStandIn:
         with self.secrets.lock:
             self.secrets.backend(self.region).restore_secret(name)
 
+    def queue(self, name: str) -> str:
+        """Create a queue of SQS; returns its URL."""
+        self.queues.create(name)
+        return f"{self.url}/{self.account}/{name}"
+
     def down(self) -> None:
         """Be unreachable: stop listening, and break open connections."""
         self._listener.down()
@@ -125,7 +132,8 @@ class AwsStandIn:
 
     def _rightly(self, request: Request) -> Answer:
         try:
-            return self.sts.answer(request) if request.service == "sts" else self.secrets.answer(request)
+            services = {"sts": self.sts.answer, "AmazonSQS": self.queues.answer}
+            return services.get(request.service, self.secrets.answer)(request)
         except AwsError as e:
             return e.answer(request.service)
 

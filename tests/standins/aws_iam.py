@@ -126,8 +126,16 @@ class Iam:
             raise AwsError(expired, "The security token included in the request is expired", status)
         return principal
 
-    def demand(self, principal: Principal, action: str, resource: str, facts: Mapping[str, str] | None = None) -> None:
-        """Raise AccessDenied, in AWS's words, unless the principal may do this there."""
+    def demand(
+        self,
+        principal: Principal,
+        action: str,
+        resource: str,
+        facts: Mapping[str, str] | None = None,
+        *,
+        named: str = "",
+    ) -> None:
+        """Raise AccessDenied, in AWS's words, unless the principal may do this there. `named`: the action, in them."""
         known = {f"aws:PrincipalTag/{key}": value for key, value in principal.tags.items()} | dict(facts or {})
         said = verdict(principal.policy, action, resource, known)
         if said == "Allow":
@@ -135,13 +143,12 @@ class Iam:
         why = (
             "with an explicit deny in an identity-based policy"
             if said == "Deny"
-            else f"because no identity-based policy allows the {action} action"
+            else f"because no identity-based policy allows the {named or action} action"
         )
         code = "AccessDenied" if action.startswith("sts:") else "AccessDeniedException"
         status = 403 if action.startswith("sts:") else 400
-        raise AwsError(
-            code, f"User: {principal.arn} is not authorized to perform: {action} on resource: {resource} {why}", status
-        )
+        what = f"{named or action} on resource: {resource}"
+        raise AwsError(code, f"User: {principal.arn} is not authorized to perform: {what} {why}", status)
 
 
 _WORDS = {

@@ -12,6 +12,14 @@ RoleArn = Annotated[
     Field(max_length=2048),
     Form(r"^arn:[a-z-]+:iam::[0-9]{12}:role/.+$", "write the role's ARN: arn:aws:iam::123456789012:role/name"),
 ]
+QueueUrl = Annotated[
+    str,
+    Field(max_length=2048),
+    Form(
+        r"^https?://[-A-Za-z0-9._:\[\]]+/[0-9]{12}/[-A-Za-z0-9_]{1,80}(\.fifo)?$",
+        "write the queue's URL as AWS gives it: https://sqs.eu-west-1.amazonaws.com/123456789012/name",
+    ),
+]
 
 
 class AwsAccessKey(Model):
@@ -113,6 +121,23 @@ class AwsAuth(Model):
     assume_role: AwsAssumeRole | None = Field(None, description="A role to assume with the login above.")
 
 
+class AwsSqs(Model):
+    """A queue of SQS. Its messages are not read: that one is there is all that they say."""
+
+    queue_url: QueueUrl = Field(
+        description="The queue's URL, such as https://sqs.eu-west-1.amazonaws.com/123456789012/keyferry; its region "
+        "need not be the store's. Each store needs a queue of its own. The store's login must be allowed "
+        "sqs:ReceiveMessage and sqs:DeleteMessage on it. A SecretStore may name queues at AWS's own addresses, and at "
+        "those that the operator allows."
+    )
+
+
+class AwsEvents(Model):
+    """Where AWS says that something changed, such as EventBridge by way of a queue."""
+
+    sqs: AwsSqs = Field(description="A queue whose every message means that some secret may have changed.")
+
+
 class Aws(Model):
     """AWS Secrets Manager."""
 
@@ -135,3 +160,7 @@ class Aws(Model):
         "those that the operator allows.",
     )
     sts_endpoint: Endpoint | None = Field(None, description="Another address for STS, where roles are assumed.")
+    events: AwsEvents | None = Field(
+        None,
+        description="Where AWS says that something changed, so that it arrives within seconds at any refreshInterval.",
+    )

@@ -1,12 +1,14 @@
-"""Calls that block, made off the event loop: in threads of the store's own, and within its budget."""
+"""Calls that block, made off the event loop: in threads of the store's own."""
 
 import asyncio
+import contextlib
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from keyferry.backends.base import Context
-from keyferry.errors import BackendUnavailable
+from keyferry.errors import BackendUnavailable, SyncError
 
 T = TypeVar("T")
 
@@ -37,6 +39,37 @@ class Caller:
     def close(self) -> None:
         """Take no more work, drop what waits. What is under way ends by its own timeout, and nobody waits for it."""
         self._threads.shutdown(wait=False, cancel_futures=True)
+
+
+async def apart(name: str, work: Callable[[], T]) -> T:
+    """Work that may wait long, in a thread of its own: neither other work nor the process's end waits for it."""
+    loop = asyncio.get_running_loop()
+    answer: asyncio.Future[T] = loop.create_future()
+
+    def settle(got: T | BaseException) -> None:
+        if answer.done():  # nobody waits any more
+            return
+        if isinstance(got, BaseException):
+            answer.set_exception(got)
+        else:
+            answer.set_result(got)
+
+    def run() -> None:
+        try:
+            _tell(loop, settle, work())
+        except SyncError as failure:
+            _tell(loop, settle, failure)
+        except BaseException as bug:
+            _tell(loop, settle, bug)
+            raise
+
+    threading.Thread(target=run, name=name, daemon=True).start()
+    return await answer
+
+
+def _tell(loop: asyncio.AbstractEventLoop, settle: Callable[[T | BaseException], None], got: T | BaseException) -> None:
+    with contextlib.suppress(RuntimeError):  # the loop is closed: the operator has ended meanwhile
+        loop.call_soon_threadsafe(settle, got)
 
 
 def _cancelled() -> bool:

@@ -1,16 +1,18 @@
 """A store's way to Secrets Manager: a client that is logged in, and stays so."""
 
+import functools
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 
 from keyferry.api.providers.aws import Aws
-from keyferry.backends.aws import sdk
+from keyferry.backends.aws import messages, sdk
 from keyferry.backends.aws.auth import login_of, uses_environment
 from keyferry.backends.aws.calling import Caller
-from keyferry.backends.aws.errors import About, LoginRefused
+from keyferry.backends.aws.errors import About
 from keyferry.backends.aws.keys import Wallet
-from keyferry.backends.aws.place import Place, place_of
+from keyferry.backends.aws.place import Place, place_of, queue_of
+from keyferry.backends.aws.sqs import Sqs
 from keyferry.backends.base import Context
 
 if TYPE_CHECKING:
@@ -25,6 +27,7 @@ class Connection:
 
     caller: Caller
     wallet: Wallet
+    clients: sdk.Clients
     client: "SecretsManagerClient"
 
     async def ask(
@@ -32,18 +35,19 @@ class Connection:
     ) -> T:
         """What the call gives, with the keys that there are. Raises SyncError."""
         about = self.about(operation, resource, version)
-        keys = self.wallet.current
-        try:
-            return await self._ask(about, call)
-        except LoginRefused:
-            if not self.wallet.login.renewable:
-                raise
-        await self.wallet.renew(keys)
-        return await self._ask(about, call)
+        return await self.wallet.used(lambda: self._ask(about, call))
 
     def about(self, operation: str, resource: str, version: str = "") -> About:
         """For errors about this call."""
         return About("secretsmanager", operation, self.wallet.login.name, resource, version, host=sdk.host(self.client))
+
+    async def queue(self, url: str, context: Context) -> Sqs:
+        """A queue, asked with the same login. Raises SpecInvalid where the store may send nothing there."""
+        queue = queue_of(url, region=self.clients.place.region, allowed=context.endpoint_allowed)
+        there = replace(self.clients, place=replace(self.clients.place, region=queue.region), concurrency=1)
+        make = functools.partial(there.sqs, lambda: self.wallet.current, queue.endpoint)
+        prompt, patient = await self.caller.aside(lambda: (make(), make(wait=messages.WAIT)))
+        return Sqs(queue, self.wallet, context, prompt, patient)
 
     async def _ask(self, about: About, call: Callable[["SecretsManagerClient"], T]) -> T:
         def work() -> T:
@@ -60,7 +64,7 @@ async def connect(spec: Aws, context: Context, caller: Caller) -> Connection:
     wallet = Wallet(login_of(spec, context, caller, clients))
     await wallet.fresh()
     client = await caller.aside(lambda: clients.secrets_manager(lambda: wallet.current))
-    return Connection(caller, wallet, client)
+    return Connection(caller, wallet, clients, client)
 
 
 def _place(spec: Aws, context: Context) -> Place:

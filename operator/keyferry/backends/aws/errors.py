@@ -5,18 +5,22 @@ They can hold anything, a signed request with its session token among them. Only
 
 import copy
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 from keyferry.errors import (
     AuthFailed,
     BackendUnavailable,
+    EventSourceMissing,
     PermissionDenied,
     SecretMissing,
     SpecInvalid,
     SyncError,
     Throttled,
 )
+
+T = TypeVar("T")
 
 
 class LoginRefused(AuthFailed):
@@ -31,8 +35,8 @@ class CallDenied(PermissionDenied):
 class About:
     """What was tried, as who, and with whom."""
 
-    service: str  # as IAM calls it: secretsmanager, sts; or credentials, for those of the operator's environment
-    operation: str
+    service: str  # as IAM calls it: secretsmanager, sts, sqs; or credentials, for those of the operator's environment
+    operation: str  # for sqs as IAM calls it
     login: str
     resource: str = "*"  # a secret's ARN or name, a role's ARN
     version: str = ""  # as in `Ref`
@@ -70,7 +74,7 @@ _DENIER = re.compile(
 
 def told(failure: Failure, about: About) -> SyncError:
     """The error for the user's status: which resource, which permission, which address, and what to do."""
-    own = _STS if about.service == "sts" else _SECRETS_MANAGER
+    own = _OWN.get(about.service, _SECRETS_MANAGER)
     found = (table[code] for code in failure.codes for table in (own, _KEYS_REFUSED, _OF_SDK) if code in table)
     otherwise = _misconfigured if about.service == "credentials" else _by_status(failure.status)
     return next(found, otherwise)(failure, about)
@@ -79,6 +83,15 @@ def told(failure: Failure, about: About) -> SyncError:
 def bare(error: SyncError) -> SyncError:
     """The same error without its frames and causes: those hold keys and values."""
     return copy.copy(error)
+
+
+async def bared(work: Awaitable[T]) -> T:
+    """What the work gives; where it fails, the error is bare."""
+    try:
+        return await work
+    except SyncError as e:
+        error = bare(e)
+    raise error
 
 
 def _by_status(status: int) -> Tell:
@@ -105,7 +118,9 @@ def _denied(failure: Failure, about: About) -> SyncError:
             "and in the key's own"
         )
     found = _DENIED.search(failure.message)
-    action = found["action"] if found else f"{about.service}:{about.operation}"
+    action = f"{about.service}:{about.operation}"
+    if found and found["action"].lower() != action.lower():  # SQS writes its own in small letters
+        action = found["action"]
     resource = (found and found["resource"]) or about.resource
     return CallDenied(f"{about.login} is not allowed {action} on {resource}: {_remedy(failure.message, action)}")
 
@@ -210,6 +225,20 @@ def _role_misnamed(failure: Failure, about: About) -> SyncError:
     )
 
 
+def _queue_missing(failure: Failure, about: About) -> SyncError:
+    return EventSourceMissing(
+        f"there is no queue {about.resource}, or none that {about.login} may see ({failure.code}): create it, allow "
+        f"sqs:{about.operation} on it, or mend spec.provider.aws.events.sqs.queueUrl"
+    )
+
+
+def _queue_locked(failure: Failure, about: About) -> SyncError:
+    return PermissionDenied(
+        f"{about.login} cannot use the KMS key of {about.resource} ({failure.code}): it must be there, be enabled, and "
+        "allow kms:Decrypt"
+    )
+
+
 def _same(tell: Tell, *codes: str) -> Mapping[str, Tell]:
     return dict.fromkeys(codes, tell)
 
@@ -298,6 +327,30 @@ _STS: Mapping[str, Tell] = {
     **_same(_out_of_reach("{host} cannot reach the cluster's issuer"), "IDPCommunicationError"),
     **_same(_login_fails("STS is not activated in the store's region for this account"), "RegionDisabledException"),
 }
+# SQS's codes are those of its former protocol, which come in a header, or where that is lacking those of the new one.
+_SQS: Mapping[str, Tell] = {
+    **_THROTTLES,
+    **_FAULTS,
+    **_same(_denied, "AccessDenied", "AccessDeniedException"),
+    **_same(
+        _queue_missing,
+        "AWS.SimpleQueueService.NonExistentQueue",
+        "QueueDoesNotExist",
+        "InvalidAddress",
+    ),
+    **_same(_throttled, "OverLimit", "KMS.ThrottlingException", "KmsThrottled"),
+    **_same(
+        _queue_locked,
+        "KMS.AccessDeniedException",
+        "KmsAccessDenied",
+        "KMS.DisabledException",
+        "KmsDisabled",
+        "KMS.InvalidStateException",
+        "KmsInvalidState",
+        "KMS.NotFoundException",
+        "KmsNotFound",
+    ),
+}
 _OF_SDK: Mapping[str, Tell] = {
     **_same(_out_of_reach("{host} does not answer in time"), "ReadTimeoutError", "ConnectTimeoutError"),
     **_same(_out_of_reach("cannot connect to {host}"), "EndpointConnectionError", "ConnectionError"),
@@ -325,4 +378,5 @@ _OF_SDK: Mapping[str, Tell] = {
     ),
 }
 
-_TABLES = (_SECRETS_MANAGER, _STS, _KEYS_REFUSED, _OF_SDK)
+_OWN = {"sts": _STS, "sqs": _SQS}
+_TABLES = (_SECRETS_MANAGER, _STS, _SQS, _KEYS_REFUSED, _OF_SDK)

@@ -1,13 +1,15 @@
 """The keys that a login hands over, kept until they need renewal."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from typing import Protocol, TypeVar
 
-from keyferry.backends.aws.errors import bare
+from keyferry.backends.aws.errors import LoginRefused, bare
 from keyferry.backends.aws.turns import Turns
 from keyferry.errors import AuthFailed, SyncError
+
+T = TypeVar("T")
 
 LOOK_AGAIN = 30.0  # seconds until a renewal that failed is tried again, while the old keys still hold
 AHEAD = 300.0  # seconds before expiry at which keys are renewed, or a tenth of their life if that is less
@@ -76,6 +78,17 @@ class Wallet:
     async def renew(self, spent: Keys) -> None:
         """Log in again, unless somebody did since `spent`, or tried in vain."""
         await self._turns.take(lambda: self._replace(spent))
+
+    async def used(self, call: Callable[[], Awaitable[T]]) -> T:
+        """What a call gives that signs with the current keys. Where AWS refuses them they are renewed, once."""
+        keys = self.current
+        try:
+            return await call()
+        except LoginRefused:
+            if not self.login.renewable:
+                raise
+        await self.renew(keys)
+        return await call()
 
     def _holds(self) -> bool:
         return self._keys is not None and not self._keys.due(self._clock())

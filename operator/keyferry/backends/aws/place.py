@@ -13,6 +13,10 @@ ENDPOINT_FLAG = "--allow-endpoint"
 
 _LABEL = r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _ADDRESS = re.compile(rf"https?://(\[[0-9A-Fa-f:.]+\]|({_LABEL}\.)*{_LABEL}\.?)(:(?P<port>[0-9]{{1,5}}))?/?")
+_QUEUE = re.compile(
+    r"https://(vpce-[-a-z0-9]+\.)?sqs(-fips)?"
+    r"\.(?P<region>[a-z]{2,}(-[a-z]+)+-[0-9]+)(\.vpce)?\.amazonaws\.com(\.cn)?"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +26,36 @@ class Place:
     region: str
     endpoint: str | None
     sts_endpoint: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class QueuePlace:
+    """A queue, where it is, and an address that replaces the SDK's own where its URL is no regular one."""
+
+    url: str
+    region: str
+    endpoint: str | None
+
+    @property
+    def arn(self) -> str:
+        """As IAM policies name it."""
+        account, name = self.url.rsplit("/", 2)[1:]
+        partition = next((each for begin, each in _PARTITIONS.items() if self.region.startswith(begin)), "aws")
+        return f"arn:{partition}:sqs:{self.region}:{account}:{name}"
+
+
+_PARTITIONS = {"cn-": "aws-cn", "us-gov-": "aws-us-gov", "us-iso-": "aws-iso", "us-isob-": "aws-iso-b"}
+
+
+def queue_of(url: str, *, region: str, allowed: Callable[[str], bool]) -> QueuePlace:
+    """Where a queue is: in the region that its URL names, or in the store's where it names none. Raises SpecInvalid."""
+    address = url.rsplit("/", 2)[0]
+    endpoint = _endpoint("events.sqs.queueUrl", address, allowed)
+    found = _QUEUE.fullmatch(address)
+    if found is None:
+        return QueuePlace(url, region, endpoint)
+    regular = address.removesuffix(".cn") == f"https://sqs.{found['region']}.amazonaws.com"
+    return QueuePlace(url, found["region"], None if regular else endpoint)
 
 
 def place_of(spec: Aws, *, ambient_region: str | None, known: Collection[str], allowed: Callable[[str], bool]) -> Place:

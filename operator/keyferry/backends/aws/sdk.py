@@ -8,12 +8,12 @@ proxies and certificate authorities does apply; those are its own to say.
 import functools
 import logging
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 from urllib.parse import urlsplit
 
 from botocore.config import Config
@@ -143,6 +143,30 @@ def regions() -> frozenset[str]:
     )
 
 
+class SqsClient(Protocol):
+    """What is used of SQS's client. Its answers may lack anything."""
+
+    meta: Any
+
+    def receive_message(
+        self,
+        *,
+        QueueUrl: str,  # noqa: N803 - AWS's names
+        MaxNumberOfMessages: int,  # noqa: N803
+        VisibilityTimeout: int,  # noqa: N803
+        WaitTimeSeconds: int,  # noqa: N803
+    ) -> Mapping[str, Any]: ...
+
+    def delete_message_batch(
+        self,
+        *,
+        QueueUrl: str,  # noqa: N803
+        Entries: Sequence[Mapping[str, str]],  # noqa: N803
+    ) -> Mapping[str, Any]: ...
+
+    def close(self) -> None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Clients:
     """Makes the clients of one store."""
@@ -160,7 +184,11 @@ class Clients:
         """Without keys only what needs none can be called: AssumeRoleWithWebIdentity."""
         return cast("STSClient", self._client("sts", self.place.sts_endpoint, Handed(keys) if keys else None))
 
-    def _client(self, service: str, endpoint: str | None, credentials: Credentials | None) -> object:
+    def sqs(self, keys: Callable[[], Keys], endpoint: str | None, *, wait: float = 0.0) -> SqsClient:
+        """For calls that SQS answers at once, or after so many seconds."""
+        return cast("SqsClient", self._client("sqs", endpoint, Handed(keys), wait))
+
+    def _client(self, service: str, endpoint: str | None, credentials: Credentials | None, wait: float = 0.0) -> object:
         session = _session(files=self.files)
         session.register_component("credential_provider", _Provided(credentials))
         session.register_component("token_provider", _NoTokens())
@@ -169,7 +197,7 @@ class Clients:
             session.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=_as_it_is)
         config = Config(
             connect_timeout=self.timeout * _PATIENCE,
-            read_timeout=self.timeout * _PATIENCE,
+            read_timeout=wait + self.timeout * _PATIENCE,
             retries={"total_max_attempts": 1, "mode": "standard"},  # the scheduler retries, and only it
             max_pool_connections=self.concurrency,
             user_agent_extra="keyferry",
@@ -178,7 +206,7 @@ class Clients:
             return session.create_client(service, region_name=self.place.region, endpoint_url=endpoint, config=config)
 
 
-def host(client: "SecretsManagerClient | STSClient") -> str:
+def host(client: "SecretsManagerClient | STSClient | SqsClient") -> str:
     """The address that a client asks, without anything that a URL may carry besides."""
     return urlsplit(client.meta.endpoint_url).netloc
 

@@ -1,15 +1,16 @@
 """The backend: lists with ListSecrets, reads with BatchGetSecretValue, or one by one where that is not granted."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from keyferry.api.providers.aws import Aws
 from keyferry.backends.aws import catalogue, reading
 from keyferry.backends.aws.calling import Caller
-from keyferry.backends.aws.errors import CallDenied, bare, told
+from keyferry.backends.aws.errors import CallDenied, bare, bared, told
+from keyferry.backends.aws.messages import Messages
 from keyferry.backends.aws.turns import Turns
-from keyferry.backends.base import Access, Context
+from keyferry.backends.base import Access, Context, Heard
 from keyferry.errors import BackendUnavailable, SecretMissing, SpecInvalid, SyncError
 from keyferry.values import Entry, Fetched, Ref, Scope
 
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
     from mypy_boto3_secretsmanager.type_defs import FilterTypeDef
 
     from keyferry.backends.aws.connection import Connection
-
-T = TypeVar("T")
 
 
 class NextToken(TypedDict, total=False):
@@ -52,13 +51,15 @@ class AwsBackend:
         self._caller = Caller(context)
         self._connection: Connection | None = None
         self._connecting = Turns()
+        url = spec.events.sqs.queue_url if spec.events else ""
+        self._messages = Messages(url, context, self._connected) if url else None
 
     def __repr__(self) -> str:
         return f"AwsBackend({self._context.store})"
 
     async def check(self) -> Access:
         """Log in and find out what is allowed, in two calls, or three where little is. Raises SyncError."""
-        return await _bared(self._check())
+        return await bared(self._check())
 
     async def fetch(self, refs: Collection[Ref]) -> Mapping[Ref, Fetched]:
         """Answer for every ref. An expected failure is an answer."""
@@ -79,7 +80,7 @@ class AwsBackend:
         """Every entry in the scope, and perhaps more. Raises SyncError; then what came before is not to be trusted."""
         filters, seen, token = catalogue.filters(scope), set[str](), ""
         while True:
-            page = await _bared(self._page(filters, token))
+            page = await bared(self._page(filters, token))
             for entry in catalogue.entries(page):
                 yield entry
             token = str(page.get("NextToken") or "")
@@ -89,9 +90,15 @@ class AwsBackend:
                 raise BackendUnavailable("Secrets Manager's pages of ListSecrets do not end")
             seen.add(token)
 
+    def hints(self) -> AsyncGenerator[Heard, None] | None:
+        """What is heard from the queue that the spec names; None where it names none."""
+        return self._messages.heard() if self._messages else None
+
     async def aclose(self) -> None:
         """Let go of connections and threads, without waiting for calls that are under way."""
         self._caller.close()
+        if self._messages is not None:
+            self._messages.close()
         if self._connection is not None:
             self._connection.client.close()
 
@@ -212,14 +219,6 @@ async def _granted(call: Awaitable[object]) -> bool:
     except CallDenied:
         return False
     return True
-
-
-async def _bared(work: Awaitable[T]) -> T:
-    try:
-        return await work
-    except SyncError as e:
-        error = bare(e)
-    raise error
 
 
 def _connector() -> "Callable[[Aws, Context, Caller], Awaitable[Connection]]":

@@ -6,6 +6,7 @@ from keyferry.backends.aws.errors import About, CallDenied, Failure, LoginRefuse
 from keyferry.errors import (
     AuthFailed,
     BackendUnavailable,
+    EventSourceMissing,
     PermissionDenied,
     SecretMissing,
     SpecInvalid,
@@ -19,6 +20,8 @@ READING = About("secretsmanager", "GetSecretValue", "the key", ARN, host="sm.exa
 LISTING = About("secretsmanager", "ListSecrets", "the key", host="sm.example")
 ASSUMING = About("sts", "AssumeRole", "the key", ROLE, host="sts.example")
 WEB = About("sts", "AssumeRoleWithWebIdentity", "the token", ROLE, host="sts.example")
+QUEUE = "arn:aws:sqs:eu-west-1:111122223333:changes"
+POLLING = About("sqs", "ReceiveMessage", "the key", QUEUE, host="sqs.example")
 DENIED = f"User: arn:aws:iam::1:user/u is not authorized to perform: secretsmanager:GetSecretValue on resource: {ARN}"
 
 
@@ -160,3 +163,44 @@ def test_an_error_made_bare_is_the_same_without_its_past():
     assert (str(error), error.retry_after) == ("slow", 3)
     assert (error.__traceback__, error.__cause__, error.__context__) == (None, None, None)
     assert b"canary" not in pickle.dumps(error)
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [
+        ("AWS.SimpleQueueService.NonExistentQueue", EventSourceMissing),
+        ("QueueDoesNotExist", EventSourceMissing),
+        ("InvalidAddress", EventSourceMissing),
+        ("AccessDenied", CallDenied),
+        ("AccessDeniedException", CallDenied),
+        ("KMS.AccessDeniedException", PermissionDenied),
+        ("KMS.DisabledException", PermissionDenied),
+        ("OverLimit", Throttled),
+        ("RequestThrottled", Throttled),
+        ("InternalError", BackendUnavailable),
+        ("InvalidClientTokenId", LoginRefused),
+        ("InvalidParameterValue", BackendUnavailable),
+    ],
+)
+def test_what_sqs_says_becomes_an_error_that_names_the_queue_or_its_address(code: str, kind: type[SyncError]):
+    error = of(code, about=POLLING)
+    assert type(error) is kind
+    assert QUEUE in str(error) or "sqs.example" in str(error)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        f"User: arn:aws:iam::1:user/u is not authorized to perform: sqs:receivemessage on resource: {QUEUE} because …",
+        "Access to the resource https://sqs.eu-west-1.amazonaws.com/ is denied.",
+    ],
+    ids=["new words", "old words"],
+)
+def test_sqs_is_told_with_the_action_as_policies_write_it_and_the_queue(said: str):
+    text = str(of("AccessDenied", said, POLLING, 403))
+    assert text.startswith(f"the key is not allowed sqs:ReceiveMessage on {QUEUE}: ")
+
+
+def test_a_queue_of_another_account_is_allowed_in_its_own_policy():
+    said = f"not authorized to perform: sqs:receivemessage on resource: {QUEUE} because no resource-based policy allows"
+    assert str(of("AccessDenied", said, POLLING)).endswith("allow sqs:ReceiveMessage there in a resource-based policy")

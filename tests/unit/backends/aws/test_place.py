@@ -1,7 +1,7 @@
 import pytest
 
 from keyferry.api.providers.aws import Aws
-from keyferry.backends.aws.place import Place, place_of
+from keyferry.backends.aws.place import Place, QueuePlace, place_of, queue_of
 from keyferry.errors import SpecInvalid
 
 KNOWN = {"eu-west-1", "eu-west-2", "us-east-1", "cn-north-1"}
@@ -59,4 +59,42 @@ def test_what_is_no_address_is_told_by_its_field(url: str):
 def test_an_address_that_is_not_allowed_is_told_with_the_flag(name: str, field: str):
     text = said(allowed=False, region="eu-west-1", **{name: "https://evil.example"})
     assert text.startswith(f"spec.provider.aws.{field}: ")
+    assert text.endswith("--allow-endpoint=https://evil.example")
+
+
+def queue(address: str, *, allowed: bool = True) -> QueuePlace:
+    return queue_of(f"{address}/111122223333/changes", region="eu-west-1", allowed=lambda _: allowed)
+
+
+@pytest.mark.parametrize(
+    ("address", "region", "endpoint"),
+    [
+        ("https://sqs.us-east-1.amazonaws.com", "us-east-1", None),
+        ("https://sqs.cn-north-1.amazonaws.com.cn", "cn-north-1", None),
+        ("https://sqs-fips.us-gov-west-1.amazonaws.com", "us-gov-west-1", "given"),
+        ("https://vpce-1-2.sqs.us-east-1.vpce.amazonaws.com", "us-east-1", "given"),
+        ("http://127.0.0.1:4566", "eu-west-1", "given"),
+        ("https://sqs.us-east-1.amazonaws.com.evil.example", "eu-west-1", "given"),
+    ],
+)
+def test_a_queue_is_in_the_region_that_its_url_names_or_else_in_the_stores(
+    address: str, region: str, endpoint: str | None
+):
+    found = queue(address)
+    assert (found.region, found.endpoint) == (region, endpoint and address)
+
+
+@pytest.mark.parametrize(
+    ("region", "partition"), [("eu-west-1", "aws"), ("cn-north-1", "aws-cn"), ("us-gov-west-1", "aws-us-gov")]
+)
+def test_a_queue_is_called_as_iam_policies_call_it(region: str, partition: str):
+    arn = queue(f"https://sqs.{region}.amazonaws.com").arn
+    assert arn == f"arn:{partition}:sqs:{region}:111122223333:changes"
+
+
+def test_a_queue_at_an_address_that_is_not_allowed_is_told_with_the_flag():
+    with pytest.raises(SpecInvalid) as failure:
+        queue("https://evil.example", allowed=False)
+    text = str(failure.value)
+    assert text.startswith("spec.provider.aws.events.sqs.queueUrl: this store may not send requests to")
     assert text.endswith("--allow-endpoint=https://evil.example")
