@@ -43,11 +43,14 @@ def cluster_store(name: str, provider: Mapping[str, Any], **spec: Any) -> Manife
     return _manifest("ClusterSecretStore", name, {"provider": dict(provider), **spec})
 
 
-def aws_provider(aws: AwsStandIn, namespace: str, login: str = LOGIN, *, cluster: bool = True) -> dict[str, Any]:
-    """The stand-in as a provider; its access key is in a Secret of the namespace."""
+def aws_provider(
+    aws: AwsStandIn, namespace: str, login: str = LOGIN, *, cluster: bool = True, queue: str = ""
+) -> dict[str, Any]:
+    """The stand-in as a provider; its access key is in a Secret of the namespace. `queue`: a URL."""
     where = {"name": login, **({"namespace": namespace} if cluster else {})}
     key = {"accessKeyIdSecretRef": {**where, "key": "id"}, "secretAccessKeySecretRef": {**where, "key": "secret"}}
-    return {"aws": {"region": aws.region, "endpoint": aws.url, "auth": {"accessKey": key}}}
+    events = {"events": {"sqs": {"queueUrl": queue}}} if queue else {}
+    return {"aws": {"region": aws.region, "endpoint": aws.url, "auth": {"accessKey": key}, **events}}
 
 
 def aws_login(namespace: str, key: AccessKey, login: str = LOGIN) -> Manifest:

@@ -24,6 +24,7 @@ class Team:
     namespace: str
     store: str
     spec: dict[str, Any] = field(default_factory=dict)
+    queue: str = ""  # the URL of one that tells the store of changes
 
     def put(self, key: str, value: str | bytes) -> None:
         """Give the backend a secret for this team under that key, or a new value of it."""
@@ -41,7 +42,8 @@ class Team:
     def configure(self, **spec: Any) -> None:
         """Apply the store with more in its spec than there was."""
         self.spec |= spec
-        self.world.apply(cluster_store(self.store, aws_provider(self.aws, self.namespace), **self.spec))
+        provider = aws_provider(self.aws, self.namespace, queue=self.queue)
+        self.world.apply(cluster_store(self.store, provider, **self.spec))
 
     def force(self, value: str, name: str = "") -> None:
         """Set the refresh annotation of an ExternalSecret, or of the store."""
@@ -59,6 +61,16 @@ class Team:
     def store_says(self, reason: str, *, within: float = WITHIN) -> Ready:
         """Return when the store's Ready condition has this reason."""
         return self.world.await_ready("", self.store, reason, kind="ClusterSecretStore", within=within)
+
+    def listening(self) -> str:
+        """The reason of the store's Listening condition, empty where it has none."""
+        conditions = self.world.status("ClusterSecretStore", "", self.store).get("conditions") or ()
+        return next((each["reason"] for each in conditions if each["type"] == "Listening"), "")
+
+    def listens(self, reason: str = "Listening", *, within: float = WITHIN) -> None:
+        """Return when the store's Listening condition has this reason."""
+        what = f"the store to say of listening: {reason}"
+        self.world.eventually(lambda: self.listening() == reason, within=within, what=what)
 
     def secret(self, name: str = "db") -> Manifest:
         """The Secret as an object. It must be there."""
@@ -83,6 +95,20 @@ class Team:
             self.put("clock", value)
             self.declare("clock", every="1s")
             self.holds("clock", value=value.encode())
+
+    def synced(self, count: int, every: str = "10m") -> None:
+        """Declare ExternalSecrets k0, k1, … that hold `first`, and return when they are in sync, and all is quiet."""
+        for n in range(count):
+            self.put(f"k{n}", "first")
+        for n in range(count):
+            self.declare(f"k{n}", every=every)
+        for n in range(count):
+            self.holds(f"k{n}", value=b"first")
+        self.world.calm(self.calls_at_rest)
+
+    def calls_at_rest(self) -> int:
+        """How many calls the backend had, but for polls: those never rest."""
+        return self.aws.calls.count() - self.aws.calls.count("ReceiveMessage")
 
     def calls(self) -> Counter[str]:
         """What the backend was asked so far."""

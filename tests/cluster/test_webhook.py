@@ -36,7 +36,7 @@ def team(world: World, aws: AwsStandIn) -> Iterator[Team]:
     made = team_in(world, aws)
     world.apply(secret(made.namespace, "hints", {"key": KEY}))
     made.configure(webhook={"secretRef": {"name": "hints", "key": "key", "namespace": made.namespace}})
-    world.eventually(lambda: listening(made) == "Listening")
+    made.listens()
     yield made
     disband(made)
 
@@ -46,25 +46,8 @@ def caller(world: World) -> Caller:
     return Caller(webhook_port(world))
 
 
-def listening(team: Team) -> str:
-    """The reason of the store's Listening condition."""
-    conditions = team.world.status("ClusterSecretStore", "", team.store).get("conditions") or ()
-    return next((each["reason"] for each in conditions if each["type"] == "Listening"), "")
-
-
-def synced(team: Team, count: int) -> None:
-    """So many ExternalSecrets in sync, and quiet."""
-    for n in range(count):
-        team.put(f"k{n}", "first")
-    for n in range(count):
-        team.declare(f"k{n}", every=TEN_MINUTES)
-    for n in range(count):
-        team.holds(f"k{n}", value=b"first")
-    team.world.calm(team.aws.calls.count)
-
-
 def test_a_rotated_value_arrives_within_two_seconds(team, caller):
-    synced(team, 3)
+    team.synced(3)
     team.put("k1", "second")
 
     assert caller.call(f"/hooks/{team.store}", b'{"any": "thing"}') == 202
@@ -73,7 +56,7 @@ def test_a_rotated_value_arrives_within_two_seconds(team, caller):
 
 
 def test_nothing_else_is_read_or_written(team, caller):
-    synced(team, 10)
+    team.synced(10)
     team.put("k0", "second")
     caller.call(f"/hooks/{team.store}")  # the first wakes everybody
     team.holds("k0", value=b"second", within=WITHIN)
@@ -91,7 +74,7 @@ def test_nothing_else_is_read_or_written(team, caller):
 
 
 def test_a_storm_of_two_hundred_hints_costs_a_look_a_second(team, caller):
-    synced(team, 3)
+    team.synced(3)
     before, began = team.calls(), time.monotonic()
     team.put("k1", "second")
 
@@ -108,7 +91,7 @@ def test_a_storm_of_two_hundred_hints_costs_a_look_a_second(team, caller):
 
 @pytest.mark.parametrize("wrong", ["key", "signature", "timestamp", "store", "namespace", "body"])
 def test_a_call_that_is_not_signed_as_it_should_does_nothing(team, caller, wrong):
-    synced(team, 1)
+    team.synced(1)
     before = team.calls()
     team.put("k0", "second")
     path, now = f"/hooks/{team.store}", int(time.time())
@@ -143,11 +126,11 @@ def test_a_new_key_is_taken_at_once_and_beside_the_old_one(team, caller):
 def test_a_key_that_is_missing_is_told_and_harms_nothing(team, caller):
     team.world.delete("Secret", team.namespace, "hints")
 
-    team.world.eventually(lambda: listening(team) == "CredentialsMissing", within=SOON)
+    team.listens("CredentialsMissing", within=SOON)
     team.store_says("Ready")
     assert caller.call(f"/hooks/{team.store}") == 401
     team.world.apply(secret(team.namespace, "hints", {"key": KEY}))
-    team.world.eventually(lambda: listening(team) == "Listening", within=SOON)
+    team.listens(within=SOON)
     assert caller.call(f"/hooks/{team.store}") == 202
 
 
@@ -183,7 +166,7 @@ def test_neither_a_body_nor_a_key_is_in_any_log_status_or_metric(team, caller):
 
 
 def test_a_call_that_reaches_another_replica_is_passed_on(team, caller):
-    synced(team, 1)
+    team.synced(1)
     port = free_port()
     listens = (f"--webhook-listen=127.0.0.1:{port}", f"--webhook-address=127.0.0.1:{port}")
     with replicas_of(team.world, 2, *listens):
