@@ -41,8 +41,11 @@ def revision(spec: SecretStoreSpec, uid: str, called: str) -> str:
 
 
 def looks_at(spec: SecretStoreSpec) -> dict[str, object]:
-    """The part of a store's spec that decides what there is to be seen."""
-    return spec.model_dump(mode="json", include={"provider", "prefix", "mapping"}, exclude_none=True)
+    """The part of a store's spec that decides what there is to be seen. Who hints at changes has no part in it."""
+    part = spec.model_dump(mode="json", include={"provider", "prefix", "mapping"}, exclude_none=True)
+    for provider in part["provider"].values():
+        provider.pop("events", None)
+    return part
 
 
 def digest(parts: Iterable[object]) -> str:

@@ -25,6 +25,9 @@ def many(count: int) -> tuple[Source, ...]:
     return tuple(Source(key=f"k{n:03}", id=f"id{n}", version=f"{n}") for n in range(count))
 
 
+QUEUE = "https://sqs.eu-west-1.amazonaws.com/123456789012/changes"
+
+
 def revised(uid: str = "uid", called: str = "acme", **changes: Any) -> str:
     return revision(SecretStoreSpec.model_validate({**SPEC, **changes}), uid, called)
 
@@ -117,6 +120,7 @@ def test_another_store_address_mapping_or_name_of_the_namespace_is_another_revis
         {"cache": {"enabled": False, "maximumSize": 1}},
         {"defaultTags": {"owner": "us"}},
         {"suspend": True},
+        {"provider": {"aws": {"region": "eu-west-1", "events": {"sqs": {"queueUrl": QUEUE}}}}},
     ],
     ids=lambda changes: next(iter(changes)),
 )
