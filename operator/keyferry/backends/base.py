@@ -76,6 +76,14 @@ class Hints(Protocol):
         """
 
 
+@runtime_checkable
+class Restorer(Protocol):
+    """Backends where what was deleted can be had back for some time."""
+
+    async def restore(self, name: str) -> str:
+        """Take the deletion back; the version that is current again. Raises SyncError where that cannot be."""
+
+
 class Calls(Protocol):
     """The store's budget: every call that leaves the process goes through it."""
 
@@ -116,4 +124,16 @@ class Context:
     endpoint_allowed: Callable[[str], bool]  # may this store send requests to this URL?
 
 
-__all__ = ["Access", "Backend", "Calls", "Catalogue", "Cluster", "Context", "Heard", "Hints", "Token", "Writer"]
+__all__ = [
+    "Access",
+    "Backend",
+    "Calls",
+    "Catalogue",
+    "Cluster",
+    "Context",
+    "Heard",
+    "Hints",
+    "Restorer",
+    "Token",
+    "Writer",
+]

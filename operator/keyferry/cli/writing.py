@@ -6,12 +6,14 @@ from dataclasses import dataclass
 
 import typer
 
-from keyferry.backends.base import Writer
+from keyferry.backends.base import Restorer, Writer
+from keyferry.cli.comparing import differences
 from keyferry.cli.stores import Opened
 from keyferry.errors import SecretAmbiguous, SecretMissing, SpecInvalid
 from keyferry.policy.mapping import ByTags, Place
-from keyferry.values import Entry, Scope
+from keyferry.values import Entry, Ref, Scope, Value
 
+CREATED = {"managed-by": "keyferry"}  # the tag of what Keyferry has created
 _TAG = re.compile(r"(?P<key>[^=]{1,128})=(?P<value>.{0,256})", re.DOTALL)
 
 
@@ -24,12 +26,22 @@ class TagChanges:
 
 
 @dataclass(frozen=True, slots=True)
+class Overwrite:
+    """What a put is about to change of a secret that is there."""
+
+    name: str
+    ours: bool  # Keyferry created it
+    changes: tuple[str, ...] | None  # as `comparing` has them; None: the login may not read it
+
+
+@dataclass(frozen=True, slots=True)
 class Written:
     """What there is now."""
 
     name: str
     version: str
     tags: Mapping[str, str]
+    new: bool = True  # False: it was so already, and nothing was written
 
 
 def tag_changes(options: Iterable[str]) -> TagChanges:
@@ -47,14 +59,24 @@ def tag_changes(options: Iterable[str]) -> TagChanges:
     return TagChanges(given, frozenset(removed))
 
 
-async def put(store: Opened, key: str, data: bytes, changes: TagChanges) -> Written:
-    """Write the value to where the key of the namespace belongs."""
+async def put(
+    store: Opened, key: str, data: bytes, changes: TagChanges, sure: Callable[[Overwrite], bool]
+) -> Written | None:
+    """Write the value to where the key of the namespace belongs. None when the caller was not sure."""
     writer = _writer(store)
     place = store.place(key)
     there = await _claiming(store, place)
-    tags = tags_after(store, place, there.tags if there else {}, changes)
-    name = there.name if there else await _free_name(store, place)
-    return Written(name, await writer.put(name, data, tags), tags)
+    if there is None:
+        name, tags = await _free_name(store, place), tags_after(store, place, CREATED, changes)
+        return Written(name, await writer.put(name, data, tags), tags)
+    tags = tags_after(store, place, there.tags, changes)
+    before = (await store.backend.fetch([ref := Ref(there.id)]))[ref]
+    if isinstance(before, Value) and before.data == data and dict(there.tags) == tags:
+        return Written(there.name, before.version, tags, new=False)
+    differing = tuple(differences(before.data, data)) if isinstance(before, Value) else None
+    if not sure(Overwrite(there.name, CREATED.items() <= there.tags.items(), differing)):
+        return None
+    return Written(there.name, await writer.put(there.name, data, tags), tags)
 
 
 async def delete(store: Opened, key: str, sure: Callable[[str], bool]) -> str | None:
@@ -67,6 +89,21 @@ async def delete(store: Opened, key: str, sure: Callable[[str], bool]) -> str | 
         return None
     await writer.delete(there.name)
     return there.name
+
+
+async def restore(store: Opened, key: str, name: str) -> Written:
+    """Take back the deletion of what belonged to the key; `name` is its external name, where that does not follow."""
+    if not isinstance(store.backend, Restorer):
+        raise SpecInvalid(f"{store.key}: what was deleted from {store.spec.provider.name} cannot be restored")
+    place = store.place(key)
+    if await _claiming(store, place):
+        raise SpecInvalid(f"{store.key} has a secret for key {key!r}: there is nothing to restore")
+    meant = name or (_usual_name(store, place) if isinstance(store.mapping, ByTags) else store.mapping.name(place))
+    version = await store.backend.restore(meant)
+    restored = await _claiming(store, place)
+    if restored is None or restored.name != meant:
+        raise SpecInvalid(f"{meant} is restored, but its tags or its name say that it is not key {key!r}")
+    return Written(meant, version, restored.tags)
 
 
 def tags_after(store: Opened, place: Place, before: Mapping[str, str], changes: TagChanges) -> dict[str, str]:
@@ -92,13 +129,18 @@ async def _free_name(store: Opened, place: Place) -> str:
     """The name of a secret that is yet to be made."""
     if not isinstance(store.mapping, ByTags):
         return store.mapping.name(place)
-    name = "/".join(part for part in (store.spec.prefix, place.namespace, place.key) if part)
+    name = _usual_name(store, place)
     if any(entry.name == name for entry in await store.entries(Scope(name_prefix=name))):
         raise SpecInvalid(
             f"{store.key}: a secret {name!r} is there already, and its tags say that it belongs elsewhere: retag it, "
             "or delete it with the backend's own means"
         )
     return name
+
+
+def _usual_name(store: Opened, place: Place) -> str:
+    """What a secret is called that Keyferry makes, where tags and not names say whose it is."""
+    return "/".join(part for part in (store.spec.prefix, place.namespace, place.key) if part)
 
 
 def _writer(store: Opened) -> Writer:

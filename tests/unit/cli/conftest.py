@@ -18,6 +18,7 @@ from keyferry.backends.sql import create
 from keyferry.backends.sql.backend import SqlBackend
 from keyferry.cli import commands
 from keyferry.cli.stores import Surroundings
+from keyferry.cli.writing import CREATED
 from keyferry.kube.client import At, Json, Kube
 from keyferry.kube.errors import NotFound
 from keyferry.values import Entry, Ref, Scope, StoreKey, Value
@@ -135,7 +136,11 @@ class Cli:
         return self.asked(read)
 
     def tags(self) -> dict[str, dict[str, str]]:
-        return {name: dict(entry.tags) for name, entry in self.entries().items()}
+        """The tags of what is in the database, but for the one that tells what Keyferry created."""
+        return {
+            name: {key: value for key, value in entry.tags.items() if key not in CREATED}
+            for name, entry in self.entries().items()
+        }
 
     def seed(self, name: str, **tags: str) -> None:
         """Write past the command."""

@@ -4,6 +4,7 @@ import json
 
 import yaml
 
+from keyferry.cli.writing import CREATED
 from tests.unit.cli.conftest import Cli
 
 
@@ -33,7 +34,7 @@ def test_a_list_of_all_shows_whose_each_is(cli: Cli):
 def test_a_list_for_machines_has_it_all(cli: Cli):
     cli.done("put db --tag tier=web", stdin=b"canary-5f2a")
     version = cli.entries()["db"].versions[""]
-    told = [{"key": "db", "namespace": "", "name": "db", "version": version, "tags": {"tier": "web"}}]
+    told = [{"key": "db", "namespace": "", "name": "db", "version": version, "tags": {**CREATED, "tier": "web"}}]
     assert json.loads(cli.done("list -o json")) == told
     assert yaml.safe_load(cli.done("list -o yaml")) == told
     assert cli.done("list -o name") == "db\n"

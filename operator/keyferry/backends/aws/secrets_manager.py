@@ -2,10 +2,10 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
 
 from keyferry.api.providers.aws import Aws
-from keyferry.backends.aws import catalogue, reading
+from keyferry.backends.aws import catalogue, reading, writing
 from keyferry.backends.aws.calling import Caller
 from keyferry.backends.aws.errors import CallDenied, bare, bared, told
 from keyferry.backends.aws.messages import Messages
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from mypy_boto3_secretsmanager.type_defs import FilterTypeDef
 
     from keyferry.backends.aws.connection import Connection
+
+T = TypeVar("T")
 
 
 class NextToken(TypedDict, total=False):
@@ -41,7 +43,7 @@ UNSURE = (
 
 
 class AwsBackend:
-    """Reads AWS Secrets Manager. Connects when it is first used; a failure to connect is tried anew at every use."""
+    """Reads and writes secrets. Connects when it is first used; a failure to connect is tried anew at every use."""
 
     def __init__(self, spec: Aws, context: Context) -> None:
         self.batch = reading.BATCH
@@ -94,6 +96,18 @@ class AwsBackend:
         """What is heard from the queue that the spec names; None where it names none."""
         return self._messages.heard() if self._messages else None
 
+    async def put(self, name: str, data: bytes, tags: Mapping[str, str]) -> str:
+        """Create or update the secret, with just these tags but for AWS's own; its new version. Raises SyncError."""
+        return await bared(self._wrote(lambda connection: writing.put(connection, name, data, tags)))
+
+    async def delete(self, name: str) -> None:
+        """Schedule the secret for deletion in 30 days. Raises SecretMissing when there is none."""
+        await bared(self._wrote(lambda connection: writing.delete(connection, name)))
+
+    async def restore(self, name: str) -> str:
+        """Take a scheduled deletion back; the version that is current again. Raises SyncError."""
+        return await bared(self._wrote(lambda connection: writing.restore(connection, name)))
+
     async def aclose(self) -> None:
         """Let go of connections and threads, without waiting for calls that are under way."""
         self._caller.close()
@@ -110,6 +124,9 @@ class AwsBackend:
             raise RuntimeError("connecting came to nothing")
         await self._connection.wallet.fresh()
         return self._connection
+
+    async def _wrote(self, work: "Callable[[Connection], Awaitable[T]]") -> T:
+        return await work(await self._connected())
 
     async def _connect(self) -> None:
         connect = await self._caller.aside(_connector)
