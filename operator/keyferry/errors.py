@@ -48,6 +48,11 @@ class SyncError(Exception):
         return other
 
 
+def bare(error: SyncError) -> SyncError:
+    """The same error without its frames and causes: those hold keys and values."""
+    return copy.copy(error)
+
+
 class SpecInvalid(SyncError):
     """The resource asks for what cannot be; the text says what to write instead."""
 

@@ -1,50 +1,19 @@
-"""What a store says about its backend: one model a provider, and the references to credentials that they share."""
+"""What a store says about its backend: one model a provider."""
 
-from typing import Annotated, Literal
+from collections.abc import Iterable
+from typing import Annotated, Any, ClassVar
 
 from pydantic import ConfigDict, Field
 
-from keyferry.api.model import WHOLE, Form, Model, ReferredKey, ReferredName, given, keyed, rule, rules
+from keyferry.api.model import Form, Model, given, keyed, rule, rules
+from keyferry.api.references import CaProvider, Endpoint, SecretKeyRef, ServiceAccountRef
+from keyferry.api.vault import Vault
 
 RoleArn = Annotated[
     str,
     Field(max_length=2048),
     Form(r"^arn:[a-z-]+:iam::[0-9]{12}:role/.+$", "write the role's ARN: arn:aws:iam::123456789012:role/name"),
 ]
-Endpoint = Annotated[
-    str,
-    Field(max_length=2048),
-    Form(
-        r"^https?://[-A-Za-z0-9._:\[\]]+/?$", "write an address such as https://host:8443, without user, path or query"
-    ),
-]
-
-
-class SecretKeyRef(Model):
-    """One key of a Secret."""
-
-    model_config = ConfigDict(json_schema_extra=WHOLE)
-
-    name: ReferredName = Field(description="The Secret's name.")
-    key: ReferredKey = Field(description="The key in the Secret's data.")
-    namespace: ReferredName | None = Field(
-        None,
-        description="The Secret's namespace. Required in a ClusterSecretStore; a SecretStore reads its own "
-        "namespace only, and refuses another.",
-    )
-
-
-class ServiceAccountRef(Model):
-    """A ServiceAccount whose token logs in."""
-
-    model_config = ConfigDict(json_schema_extra=WHOLE)
-
-    name: ReferredName = Field(description="The ServiceAccount's name.")
-    namespace: ReferredName | None = Field(
-        None,
-        description="The ServiceAccount's namespace. Required in a ClusterSecretStore; a SecretStore uses its own "
-        "namespace only, and refuses another.",
-    )
 
 
 class AwsAccessKey(Model):
@@ -149,6 +118,8 @@ class AwsAuth(Model):
 class Aws(Model):
     """AWS Secrets Manager."""
 
+    tagged: ClassVar[bool] = True
+
     region: (
         Annotated[
             str,
@@ -181,6 +152,8 @@ class SqlEncryption(Model):
 class Sql(Model):
     """A table in a SQL database; for now in SQLite, kept by the operator in its data folder."""
 
+    tagged: ClassVar[bool] = True
+
     database: Annotated[
         str,
         Field(min_length=1, max_length=63),
@@ -192,29 +165,42 @@ class Sql(Model):
     encryption: SqlEncryption = Field(description="The key that encrypts the values.")
 
 
-class Provider(Model):
-    """The backend: exactly one."""
+def _exactly_one(schema: dict[str, Any]) -> None:
+    names = list(schema["properties"])
+    schema.update(rules(rule(f"{given(*names)} == 1", f"give exactly one provider: {_either(names)}")))
 
-    model_config = ConfigDict(
-        json_schema_extra=rules(
-            rule(
-                f"{given('aws', 'sql')} == 1",
-                "give exactly one provider: aws or sql",
-            )
-        )
-    )
+
+def _either(names: Iterable[str]) -> str:
+    *others, last = names
+    return f"{', '.join(others)} or {last}"
+
+
+class Provider(Model):
+    """The backend: exactly one. What makes a provider known is its field here; its backend is the package so named."""
+
+    model_config = ConfigDict(json_schema_extra=_exactly_one)
 
     aws: Aws | None = Field(None, description="AWS Secrets Manager.")
     sql: Sql | None = Field(None, description="A SQL table with encrypted values, kept by the operator (SQLite).")
+    vault: Vault | None = Field(None, description="HashiCorp Vault or OpenBao: a KV secrets engine.")
 
     @property
-    def name(self) -> Literal["aws", "sql"]:
-        return "aws" if self.aws else "sql"
+    def name(self) -> str:
+        return next(name for name in type(self).model_fields if getattr(self, name) is not None)
 
     @property
-    def chosen(self) -> Aws | Sql:
-        """The one that is given. Raises ValueError where none is, or both are."""
-        given = [each for each in (self.aws, self.sql) if each is not None]
+    def chosen(self) -> Any:
+        """The one that is given. Raises ValueError where none is, or several are."""
+        given = [each for name in type(self).model_fields if (each := getattr(self, name)) is not None]
         if len(given) != 1:
-            raise ValueError("give exactly one provider: aws or sql")
+            raise ValueError(f"give exactly one provider: {_either(type(self).model_fields)}")
         return given[0]
+
+    @property
+    def tagged(self) -> bool:
+        """Whether the backend's secrets have tags."""
+        tagged: bool = self.chosen.tagged
+        return tagged
+
+
+__all__ = ["Aws", "CaProvider", "Endpoint", "Provider", "SecretKeyRef", "ServiceAccountRef", "Sql", "Vault"]

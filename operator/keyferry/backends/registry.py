@@ -6,8 +6,7 @@ from keyferry.api.providers import Provider
 from keyferry.backends.base import Backend, Context
 from keyferry.errors import SpecInvalid
 
-_MODULES = {"aws": "keyferry.backends.aws", "sql": "keyferry.backends.sql"}
-TAGGED = frozenset({"aws", "sql"})  # backends whose secrets have tags
+_MODULES = {name: f"keyferry.backends.{name}" for name in Provider.model_fields}
 
 
 def create(provider: Provider, context: Context) -> Backend:

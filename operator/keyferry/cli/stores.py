@@ -139,4 +139,5 @@ def _context(kube: Kube, where: Where, spec: SecretStoreSpec) -> Context:
         data_dir=where.data_dir,
         ambient=not key.namespace,
         endpoint_allowed=settings.endpoint_allowed if key.namespace else lambda _: True,
+        scope=mapping_of(spec, cluster=not key.namespace).scope(),
     )

@@ -124,16 +124,20 @@ class ByTags:
 
 
 def mapping_of(spec: SecretStoreSpec, *, cluster: bool) -> ByNames | ByPaths | ByTags:
-    """The store's mapping. Names for a team's own store, Tags for a shared one, unless the spec says otherwise."""
+    """The store's mapping. Names for a team's own store, Tags or Paths for a shared one, unless the spec says so."""
     tags = spec.mapping.tags or MappingTags()
     separator = spec.mapping.separator or Separator.SLASH
-    match spec.mapping.by or (By.TAGS if cluster else By.NAMES):
+    match spec.mapping.by or (_shared(spec) if cluster else By.NAMES):
         case By.NAMES:
             return ByNames(spec.prefix)
         case By.PATHS:
             return ByPaths(spec.prefix, separator.value, spec.mapping.inherit)
         case By.TAGS:
             return ByTags(spec.prefix, tags, spec.mapping.inherit)
+
+
+def _shared(spec: SecretStoreSpec) -> By:
+    return By.TAGS if spec.provider.tagged else By.PATHS
 
 
 def checked_key(key: str) -> str:

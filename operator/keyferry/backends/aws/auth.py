@@ -4,11 +4,11 @@ from dataclasses import dataclass
 
 from keyferry.api.providers import Aws, AwsAccessKey, AwsAuth, AwsSharedCredentials, SecretKeyRef
 from keyferry.backends.aws import ambient, credentials_file, sdk
-from keyferry.backends.aws.calling import Caller
 from keyferry.backends.aws.keys import Keys, Login, Wallet
 from keyferry.backends.aws.place import AMBIENT_FLAG
 from keyferry.backends.aws.sts import AssumedRole, Sts, WebIdentity
 from keyferry.backends.base import Context
+from keyferry.backends.calling import Caller
 from keyferry.errors import CredentialsMissing, SpecInvalid
 
 

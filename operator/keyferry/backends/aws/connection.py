@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, TypeVar
 from keyferry.api.providers import Aws
 from keyferry.backends.aws import sdk
 from keyferry.backends.aws.auth import login_of, uses_environment
-from keyferry.backends.aws.calling import Caller
 from keyferry.backends.aws.errors import About, LoginRefused
 from keyferry.backends.aws.keys import Wallet
 from keyferry.backends.aws.place import Place, place_of
 from keyferry.backends.base import Context
+from keyferry.backends.calling import Caller
 
 if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient

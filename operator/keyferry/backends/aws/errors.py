@@ -3,7 +3,6 @@
 They can hold anything, a signed request with its session token among them. Only known parts are taken out of them.
 """
 
-import copy
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -74,11 +73,6 @@ def told(failure: Failure, about: About) -> SyncError:
     found = (table[code] for code in failure.codes for table in (own, _KEYS_REFUSED, _OF_SDK) if code in table)
     otherwise = _misconfigured if about.service == "credentials" else _by_status(failure.status)
     return next(found, otherwise)(failure, about)
-
-
-def bare(error: SyncError) -> SyncError:
-    """The same error without its frames and causes: those hold keys and values."""
-    return copy.copy(error)
 
 
 def _by_status(status: int) -> Tell:

@@ -5,9 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-from keyferry.backends.aws.errors import bare
-from keyferry.backends.aws.turns import Turns
-from keyferry.errors import AuthFailed, SyncError
+from keyferry.backends.turns import Turns
+from keyferry.errors import AuthFailed, SyncError, bare
 
 LOOK_AGAIN = 30.0  # seconds until a renewal that failed is tried again, while the old keys still hold
 AHEAD = 300.0  # seconds before expiry at which keys are renewed, or a tenth of their life if that is less

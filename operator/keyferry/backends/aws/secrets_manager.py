@@ -1,16 +1,17 @@
 """The backend: lists with ListSecrets, reads with BatchGetSecretValue, or one by one where that is not granted."""
 
 import asyncio
+import math
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
 
 from keyferry.api.providers import Aws
 from keyferry.backends.aws import catalogue, reading
-from keyferry.backends.aws.calling import Caller
-from keyferry.backends.aws.errors import CallDenied, bare, told
-from keyferry.backends.aws.turns import Turns
+from keyferry.backends.aws.errors import CallDenied, told
 from keyferry.backends.base import Access, Context
-from keyferry.errors import BackendUnavailable, SecretMissing, SpecInvalid, SyncError
+from keyferry.backends.calling import Caller
+from keyferry.backends.turns import Turns
+from keyferry.errors import BackendUnavailable, SecretMissing, SpecInvalid, SyncError, bare
 from keyferry.values import Entry, Fetched, Ref, Scope
 
 if TYPE_CHECKING:
@@ -46,7 +47,6 @@ class AwsBackend:
 
     def __init__(self, spec: Aws, context: Context) -> None:
         self.batch = reading.BATCH
-        self.page = catalogue.PAGE
         self._spec = spec
         self._context = context
         self._caller = Caller(context)
@@ -88,6 +88,9 @@ class AwsBackend:
             if token in seen or len(seen) >= catalogue.PAGES:
                 raise BackendUnavailable("Secrets Manager's pages of ListSecrets do not end")
             seen.add(token)
+
+    def sweep_calls(self, entries: int) -> int:
+        return math.ceil(entries / catalogue.PAGE)
 
     async def aclose(self) -> None:
         """Let go of connections and threads, without waiting for calls that are under way."""

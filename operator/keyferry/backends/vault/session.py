@@ -1,0 +1,120 @@
+"""A store's token of Vault's: kept until it nears its end, renewed, and replaced where Vault refuses it."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+from keyferry.backends.turns import Turns
+from keyferry.errors import AuthFailed, SyncError, bare
+
+AHEAD = 300.0  # seconds before its end at which a token is renewed, or a tenth of its life if that is less
+LOOK_AGAIN = 30.0  # seconds until a renewal that failed is tried again, while the token still holds
+DOUBTED_SECONDS = 300.0  # a token that was got because calls were denied is not doubted again for so long
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """A token and how long it holds. Times are the session's clock's, in seconds."""
+
+    token: str = field(repr=False)
+    life: float = 0.0  # seconds, when it was new; 0: it does not age
+    renewable: bool = False
+    renew_at: float | None = None
+    ends_at: float | None = None
+    trusted_until: float = 0.0  # until then a call that is denied is denied by a policy
+
+    @classmethod
+    def of(cls, token: str, life: float, now: float, *, renewable: bool) -> "Lease":
+        """A token that holds for so many seconds from now; 0 for ever."""
+        if life <= 0:
+            return cls(token)
+        return cls(token, life, renewable, renew_at=now + life - min(AHEAD, life / 10), ends_at=now + life)
+
+    def due(self, now: float) -> bool:
+        return self.renew_at is not None and now >= self.renew_at
+
+    def ended(self, now: float) -> bool:
+        return self.ends_at is not None and now >= self.ends_at
+
+
+class Login(Protocol):
+    """A way to get tokens."""
+
+    @property
+    def name(self) -> str:
+        """As error texts call it: which Secret, which role."""
+
+    @property
+    def repeatable(self) -> bool:
+        """Whether logging in again gives another token."""
+
+    async def lease(self) -> Lease:
+        """Log in. Raises SyncError."""
+
+    async def renewed(self, lease: Lease) -> Lease:
+        """The same token with more time. Raises SyncError."""
+
+
+class Session:
+    """A login's current token. Its turns own it: whoever finds it due renews it, and the others wait for that."""
+
+    def __init__(self, login: Login, clock: Callable[[], float] = time.monotonic) -> None:
+        self.login = login
+        self._clock = clock
+        self._turns = Turns()
+        self._lease: Lease | None = None
+        self._failure: SyncError = AuthFailed("nobody has logged in")  # why there is no token
+
+    async def fresh(self) -> Lease:
+        """A token that holds for a while. One that cannot be renewed just now serves until it ends."""
+        if self._lease is None or self._lease.due(self._clock()):
+            await self._turns.take(self._prolong)
+        return self._current()
+
+    async def instead_of(self, spent: Lease, *, certainly: bool) -> Lease | None:
+        """Another token than one that Vault refused; None where there is no reason to believe in another.
+
+        `certainly`: it is the token that is refused, and not what was asked for with it.
+        """
+        if not self.login.repeatable or (not certainly and self._clock() < spent.trusted_until):
+            return None
+        await self._turns.take(lambda: self._replace(spent, certainly=certainly))
+        return self._current()
+
+    def _current(self) -> Lease:
+        if self._lease is None:
+            raise bare(self._failure)
+        return self._lease
+
+    async def _prolong(self) -> None:
+        held = self._lease
+        try:
+            self._lease = await self._longer(held) if held and held.renewable else await self.login.lease()
+        except SyncError as e:
+            if held is None or held.ended(self._clock()):
+                self._lease, self._failure = None, e
+                raise
+            self._lease = replace(held, renew_at=self._clock() + LOOK_AGAIN)
+
+    async def _longer(self, held: Lease) -> Lease:
+        """The token renewed, or another, where it cannot be or nears the end that no renewal moves."""
+        try:
+            renewed = await self.login.renewed(held)
+        except AuthFailed:
+            if not self.login.repeatable:
+                raise
+            return await self.login.lease()
+        if self.login.repeatable and renewed.life and renewed.life < held.life / 2:
+            return await self.login.lease()
+        return replace(renewed, trusted_until=held.trusted_until)
+
+    async def _replace(self, spent: Lease, *, certainly: bool) -> None:
+        if self._lease is not None and self._lease.token != spent.token:
+            return
+        try:
+            lease = await self.login.lease()
+        except SyncError as e:
+            self._lease, self._failure = None, e
+            raise
+        self._lease = lease if certainly else replace(lease, trusted_until=self._clock() + DOUBTED_SECONDS)
