@@ -28,6 +28,7 @@ class Call:
     path: str
     token: str = field(repr=False)
     namespace: str
+    authorization: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +74,7 @@ class VaultProxy:
 
     def __init__(self, vault: VaultServer) -> None:
         self.vault = vault
+        self.certificate = vault.ca.parent  # the folder of what it shows from the next `up` on
         self._lock = threading.Lock()
         self._calls: list[Call] = []
         self._faults: list[tuple[str, Fault]] = []  # what the path must contain, and what then goes wrong
@@ -204,6 +206,7 @@ class _Handler(BaseHTTPRequestHandler):
             unquote(at.path).removeprefix("/v1/"),
             self.headers.get("X-Vault-Token", ""),
             self.headers.get("X-Vault-Namespace", ""),
+            self.headers.get("Authorization", ""),
         )
 
     def _passed_on(self, body: bytes) -> Answer:
@@ -241,8 +244,7 @@ class _Server(ThreadingHTTPServer):
         self.trust = proxy.vault.trust()
         self.open: set[socket.socket] = set()
         self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        folder = proxy.vault.ca.parent
-        self._tls.load_cert_chain(folder / "apiserver.crt", folder / "apiserver.key")
+        self._tls.load_cert_chain(proxy.certificate / "apiserver.crt", proxy.certificate / "apiserver.key")
         super().__init__(("127.0.0.1", port), _Handler)
 
     def secured(self, connection: socket.socket) -> ssl.SSLSocket:

@@ -7,7 +7,7 @@ from datetime import datetime
 from keyferry.api.references import CaProvider, SecretKeyRef, ServiceAccountRef
 from keyferry.errors import CredentialsMissing, SpecInvalid
 from keyferry.kube.client import Kube, path
-from keyferry.kube.errors import NotFound
+from keyferry.kube.errors import Forbidden, NotFound
 from keyferry.values import Key, StoreKey, Token
 
 
@@ -44,6 +44,10 @@ class StoreCluster:
             found = await self.kube.get(path("v1", "configmaps", at.namespace, at.name))
         except NotFound as missing:
             raise CredentialsMissing(f"{self.store}: ConfigMap {at} is not there") from missing
+        except Forbidden as refused:
+            raise CredentialsMissing(
+                f"{self.store}: the operator may not read ConfigMap {at}: name a Secret, or allow it (rbac.configMaps)"
+            ) from refused
         if ref.key not in (found.get("data") or {}):
             raise CredentialsMissing(f"{self.store}: ConfigMap {at} has no key {ref.key}")
         return str(found["data"][ref.key]).encode()

@@ -126,6 +126,7 @@ _LOGIN_WORDS = (
     ("expired", "its token's time is over; a clock may be off"),
     ("not valid yet", "its token's time has not come; a clock may be off"),
     ("not yet valid", "its token's time has not come; a clock may be off"),
+    ("invalid issuer", "Vault does not know the issuer of its token"),
     ("invalid audience", "the role does not accept its token's audience: write the same in both"),
     ("audience claim", "the role does not accept its token's audience: write the same in both"),
     ("not authorized", "the role is bound to other ServiceAccounts or namespaces"),
@@ -135,12 +136,12 @@ _LOGIN_WORDS = (
     ("signature", "Vault does not know the key that signed its token: check the login's issuer"),
     ("lookup failed", "the API server does not accept its token: audience, or Vault's right to ask for a review"),
     ("login unauthorized", "the API server does not accept its token: audience, or Vault's right to ask for a review"),
-    ("no handler for route", "no login is mounted there"),
+    ("no handler for route", "no login is mounted there, or there is no such namespace"),
 )
 
 
 def _unauthorized(_: Failure, about: About) -> SyncError:
-    return TokenRefused(f"{about.host} does not accept the token of {about.login}: it is spent, or was revoked")
+    return TokenRefused(f"{about.host} does not accept {about.login}: the token is spent, or was revoked")
 
 
 def _forbidden(failure: Failure, about: About) -> SyncError:

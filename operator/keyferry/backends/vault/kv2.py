@@ -53,7 +53,7 @@ class Kv2:
     async def described(self, name: str) -> Entry | None:
         """A secret's line in the catalogue; None where there is none. Raises SyncError."""
         metadata = await self._metadata(name)
-        return entry(name, metadata, self.clock()) if metadata else None
+        return None if metadata is None else entry(name, metadata, self.clock())
 
     async def read(self, ref: Ref) -> Fetched:
         """What a secret holds. Raises SyncError."""
@@ -138,7 +138,7 @@ class Kv2:
         # Not hvac's update_metadata: that resets delete_version_after.
         await self.connection.ask(
             "WriteMetadata",
-            "create and update",
+            "update",
             self.described_at(name),
             lambda vault: vault.post(quote(f"/v1/{self.mount}/metadata/{name}"), json={"custom_metadata": dict(tags)}),
         )

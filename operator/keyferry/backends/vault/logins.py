@@ -1,6 +1,5 @@
 """The ways to log in to Vault."""
 
-import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,7 +11,7 @@ from keyferry.api.references import SecretKeyRef, ServiceAccountRef
 from keyferry.api.vault import VaultAuth, VaultMethod
 from keyferry.backends.base import Context
 from keyferry.backends.vault.errors import About, CallDenied, TokenRefused
-from keyferry.backends.vault.session import Lease, Login
+from keyferry.backends.vault.session import Grant, Login
 from keyferry.errors import AuthFailed, BackendUnavailable, CredentialsMissing, SpecInvalid
 
 # A call to Vault with a token, or with none, within the store's budget.
@@ -49,47 +48,35 @@ class Counter:
 
     host: str
     ask: Ask = field(repr=False)
-    clock: Callable[[], float] = time.monotonic
 
-    async def login(self, name: str, mount: str, call: Callable[[JSONAdapter], Any]) -> Lease:
+    async def login(self, name: str, mount: str, call: Callable[[JSONAdapter], Any]) -> Grant:
         """The token of a login."""
         about = About("Login", name, self.host, path=f"auth/{mount}", logging_in=True)
-        return self._lease(await self.ask(about, None, call), about)
+        return _grant(await self.ask(about, None, call), about)
 
-    async def renewed(self, name: str, lease: Lease) -> Lease:
+    async def renewed(self, name: str, token: str) -> Grant:
         """The same token with more time."""
         about = About("RenewSelf", name, self.host, "update", "auth/token/renew-self")
-        return self._lease(
-            await self._of_token(about, lease.token, lambda vault: auth_methods.Token(vault).renew_self()), about
-        )
+        return _grant(await self._of_token(about, token, lambda vault: auth_methods.Token(vault).renew_self()), about)
 
-    async def looked_up(self, name: str, token: str) -> Lease:
+    async def looked_up(self, name: str, token: str) -> Grant:
         """A token that somebody else made. Without the right to look it up, it is taken as it is."""
         about = About("LookupSelf", name, self.host, "read", "auth/token/lookup-self")
         try:
             answer = await self.ask(about, token, lambda vault: auth_methods.Token(vault).lookup_self())
         except CallDenied:
-            return Lease(token)
+            return Grant(token)
         found = answer.get("data") or {}
         life, renewable = found.get("ttl"), found.get("renewable") is True
         if not isinstance(life, int | float):
             raise BackendUnavailable(f"{self.host} looks up a token and does not say how long it holds")
-        return Lease.of(token, life, self.clock(), renewable=renewable)
+        return Grant(token, life, renewable)
 
     async def _of_token(self, about: About, token: str, call: Callable[[JSONAdapter], Any]) -> dict[str, Any]:
         try:
             return await self.ask(about, token, call)
         except CallDenied as denied:
             raise TokenRefused(str(denied)) from denied
-
-    def _lease(self, answer: dict[str, Any], about: About) -> Lease:
-        auth = answer.get("auth") or {}
-        token, life = auth.get("client_token"), auth.get("lease_duration")
-        if auth.get("mfa_requirement"):
-            raise AuthFailed(f"{about.login}: Vault asks for a second factor, which Keyferry has not")
-        if not isinstance(token, str) or not token or not isinstance(life, int | float):
-            raise BackendUnavailable(f"{about.host} answers {about.operation} without a token")
-        return Lease.of(token, life, self.clock(), renewable=auth.get("renewable") is True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,11 +92,11 @@ class GivenToken:
     def name(self) -> str:
         return f"the token in {_where(self.ref, self.context)}"
 
-    async def lease(self) -> Lease:
+    async def granted(self) -> Grant:
         return await self.counter.looked_up(self.name, await _word(self.ref, self.context))
 
-    async def renewed(self, lease: Lease) -> Lease:
-        return await self.counter.renewed(self.name, lease)
+    async def renewed(self, token: str) -> Grant:
+        return await self.counter.renewed(self.name, token)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +114,7 @@ class AppRole:
     def name(self) -> str:
         return f"the AppRole with the secret ID in {_where(self.ref, self.context)}"
 
-    async def lease(self) -> Lease:
+    async def granted(self) -> Grant:
         secret = await _word(self.ref, self.context)
         return await self.counter.login(
             self.name,
@@ -135,8 +122,8 @@ class AppRole:
             lambda vault: auth_methods.AppRole(vault).login(self.role, secret, use_token=False, mount_point=self.mount),
         )
 
-    async def renewed(self, lease: Lease) -> Lease:
-        return await self.counter.renewed(self.name, lease)
+    async def renewed(self, token: str) -> Grant:
+        return await self.counter.renewed(self.name, token)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +141,7 @@ class Userpass:
     def name(self) -> str:
         return f"user {self.user} with the password in {_where(self.ref, self.context)}"
 
-    async def lease(self) -> Lease:
+    async def granted(self) -> Grant:
         password = await _text(self.ref, self.context)
         return await self.counter.login(
             self.name,
@@ -164,8 +151,8 @@ class Userpass:
             ),
         )
 
-    async def renewed(self, lease: Lease) -> Lease:
-        return await self.counter.renewed(self.name, lease)
+    async def renewed(self, token: str) -> Grant:
+        return await self.counter.renewed(self.name, token)
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +171,7 @@ class OfServiceAccount:
     def name(self) -> str:
         return f"role {self.role} with the token of ServiceAccount {_where(self.ref, self.context, kind='')}"
 
-    async def lease(self) -> Lease:
+    async def granted(self) -> Grant:
         token = await self.context.cluster.token(self.ref, self.audience)
         return await self.counter.login(
             self.name,
@@ -194,8 +181,18 @@ class OfServiceAccount:
             ),
         )
 
-    async def renewed(self, lease: Lease) -> Lease:
-        return await self.counter.renewed(self.name, lease)
+    async def renewed(self, token: str) -> Grant:
+        return await self.counter.renewed(self.name, token)
+
+
+def _grant(answer: dict[str, Any], about: About) -> Grant:
+    auth = answer.get("auth") or {}
+    token, life = auth.get("client_token"), auth.get("lease_duration")
+    if auth.get("mfa_requirement"):
+        raise AuthFailed(f"{about.login}: Vault asks for a second factor, which Keyferry has not")
+    if not isinstance(token, str) or not token or not isinstance(life, int | float):
+        raise BackendUnavailable(f"{about.host} answers {about.operation} without a token")
+    return Grant(token, life, auth.get("renewable") is True)
 
 
 async def _text(ref: SecretKeyRef, context: Context) -> str:

@@ -14,22 +14,32 @@ DOUBTED_SECONDS = 300.0  # a token that was got because calls were denied is not
 
 
 @dataclass(frozen=True, slots=True)
+class Grant:
+    """What a login gives."""
+
+    token: str = field(repr=False)
+    life: float = 0.0  # seconds; 0: it does not age
+    renewable: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Lease:
     """A token and how long it holds. Times are the session's clock's, in seconds."""
 
     token: str = field(repr=False)
-    life: float = 0.0  # seconds, when it was new; 0: it does not age
-    renewable: bool = False
-    renew_at: float | None = None
-    ends_at: float | None = None
+    life: float
+    renewable: bool
+    renew_at: float | None
+    ends_at: float | None
     trusted_until: float = 0.0  # until then a call that is denied is denied by a policy
 
     @classmethod
-    def of(cls, token: str, life: float, now: float, *, renewable: bool) -> "Lease":
-        """A token that holds for so many seconds from now; 0 for ever."""
-        if life <= 0:
-            return cls(token)
-        return cls(token, life, renewable, renew_at=now + life - min(AHEAD, life / 10), ends_at=now + life)
+    def of(cls, grant: Grant, now: float) -> "Lease":
+        """What was granted, from now on."""
+        if grant.life <= 0:
+            return cls(grant.token, 0.0, grant.renewable, None, None)
+        ends_at = now + grant.life
+        return cls(grant.token, grant.life, grant.renewable, ends_at - min(AHEAD, grant.life / 10), ends_at)
 
     def due(self, now: float) -> bool:
         return self.renew_at is not None and now >= self.renew_at
@@ -49,10 +59,10 @@ class Login(Protocol):
     def repeatable(self) -> bool:
         """Whether logging in again gives another token."""
 
-    async def lease(self) -> Lease:
+    async def granted(self) -> Grant:
         """Log in. Raises SyncError."""
 
-    async def renewed(self, lease: Lease) -> Lease:
+    async def renewed(self, token: str) -> Grant:
         """The same token with more time. Raises SyncError."""
 
 
@@ -90,7 +100,7 @@ class Session:
     async def _prolong(self) -> None:
         held = self._lease
         try:
-            self._lease = await self._longer(held) if held and held.renewable else await self.login.lease()
+            self._lease = await self._longer(held) if held and held.renewable else await self._new()
         except SyncError as e:
             if held is None or held.ended(self._clock()):
                 self._lease, self._failure = None, e
@@ -100,20 +110,23 @@ class Session:
     async def _longer(self, held: Lease) -> Lease:
         """The token renewed, or another, where it cannot be or nears the end that no renewal moves."""
         try:
-            renewed = await self.login.renewed(held)
+            renewed = Lease.of(await self.login.renewed(held.token), self._clock())
         except AuthFailed:
             if not self.login.repeatable:
                 raise
-            return await self.login.lease()
+            return await self._new()
         if self.login.repeatable and renewed.life and renewed.life < held.life / 2:
-            return await self.login.lease()
+            return await self._new()
         return replace(renewed, trusted_until=held.trusted_until)
+
+    async def _new(self) -> Lease:
+        return Lease.of(await self.login.granted(), self._clock())
 
     async def _replace(self, spent: Lease, *, certainly: bool) -> None:
         if self._lease is not None and self._lease.token != spent.token:
             return
         try:
-            lease = await self.login.lease()
+            lease = await self._new()
         except SyncError as e:
             self._lease, self._failure = None, e
             raise
