@@ -277,6 +277,17 @@ async def test_the_operators_own_environment_is_nobodys_login(
     assert not any(call.authorization for call in vault.calls)
 
 
+async def test_the_operators_proxy_is_used_and_told_when_it_fails(
+    vault: VaultProxy, kv: str, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:1")
+    async with aclosing(store(vault, kv)) as backend:
+        assert f"the proxy on the way to {vault.host} fails" in await said(backend, BackendUnavailable)
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    async with aclosing(store(vault, kv)) as backend:
+        assert await reads(backend, kv)
+
+
 async def test_logging_in_costs_one_call(vault: VaultProxy, kv: str, all_of_kv: str):
     auth = jwt_login(vault.vault, all_of_kv)
     backend = store(vault, kv, auth, cluster=with_tokens(vault.vault))

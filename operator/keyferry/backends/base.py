@@ -57,6 +57,14 @@ class Writer(Protocol):
         """Delete the secret. Raises SecretMissing when there is none."""
 
 
+@runtime_checkable
+class Restorer(Protocol):
+    """Writers that keep what was deleted for a while."""
+
+    async def restore(self, name: str) -> str:
+        """Take the deletion back; returns the version that is current again. Raises SyncError."""
+
+
 class Calls(Protocol):
     """The store's budget: every call that leaves the process goes through it."""
 
@@ -95,4 +103,4 @@ class Context:
     scope: Scope = field(default_factory=Scope)  # what of the backend its mapping can reach
 
 
-__all__ = ["Access", "Backend", "Calls", "Catalogue", "Cluster", "Context", "Token", "Writer"]
+__all__ = ["Access", "Backend", "Calls", "Catalogue", "Cluster", "Context", "Restorer", "Token", "Writer"]

@@ -60,5 +60,5 @@ async def opened(spec: Vault, context: Context, caller: Caller) -> Engine:
         return Kv2(connection, spec.root_engine)
     mount = await mount_at(connection, spec.root_engine)
     # Known to Vault's own users only, and the same for every replica and after every restart.
-    key = hmac.new(mount.uuid.encode(), b"keyferry: versions of KV version 1", hashlib.sha256).digest()
+    key = hmac.new(mount.identity.encode(), b"keyferry: versions of KV version 1", hashlib.sha256).digest()
     return Kv1(connection, spec.root_engine, key)

@@ -14,17 +14,19 @@ class Mount:
 
     kind: str
     version: str
-    uuid: str = field(repr=False)
+    identity: str = field(
+        repr=False
+    )  # its own, whatever its path; seen only by those whom Vault lets do something there
 
 
 async def mount_at(connection: Connection, path: str) -> Mount:
     """What is mounted there. Raises SyncError."""
     where = f"sys/internal/ui/mounts/{path}"
     data = part(await connection.ask("ReadMount", "read", where, lambda vault: vault.get(f"/v1/{where}")), "data")
-    kind, uuid = data.get("type"), data.get("uuid")
-    if not isinstance(kind, str) or not isinstance(uuid, str) or not uuid:
+    kind, identity = data.get("type"), data.get("uuid") or data.get("accessor")  # the latter in old versions
+    if not isinstance(kind, str) or not isinstance(identity, str):
         raise BackendUnavailable(f"{connection.client.host} does not say what is mounted at {path}")
-    return Mount(kind, str((data.get("options") or {}).get("version") or "1"), uuid)
+    return Mount(kind, str((data.get("options") or {}).get("version") or "1"), identity)
 
 
 async def verify(connection: Connection, path: str, version: str) -> None:

@@ -1,5 +1,6 @@
 """A store's token of Vault's: kept until it nears its end, renewed, and replaced where Vault refuses it."""
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -9,6 +10,9 @@ from keyferry.backends.turns import Turns
 from keyferry.errors import AuthFailed, SyncError, bare
 
 AHEAD = 300.0  # seconds before its end at which a token is renewed, or a tenth of its life if that is less
+PATIENCE = (
+    1.0  # seconds for which a login that failed is not tried again, however many calls need it: accounts get locked
+)
 LOOK_AGAIN = 30.0  # seconds until a renewal that failed is tried again, while the token still holds
 DOUBTED_SECONDS = 300.0  # a token that was got because calls were denied is not doubted again for so long
 
@@ -75,9 +79,12 @@ class Session:
         self._turns = Turns()
         self._lease: Lease | None = None
         self._failure: SyncError = AuthFailed("nobody has logged in")  # why there is no token
+        self._failed_at = -math.inf
 
     async def fresh(self) -> Lease:
         """A token that holds for a while. One that cannot be renewed just now serves until it ends."""
+        if self._lease is None and self._clock() < self._failed_at + PATIENCE:
+            raise bare(self._failure)
         if self._lease is None or self._lease.due(self._clock()):
             await self._turns.take(self._prolong)
         return self._current()
@@ -97,13 +104,16 @@ class Session:
             raise bare(self._failure)
         return self._lease
 
+    def _fail(self, failure: SyncError) -> None:
+        self._lease, self._failure, self._failed_at = None, failure, self._clock()
+
     async def _prolong(self) -> None:
         held = self._lease
         try:
             self._lease = await self._longer(held) if held and held.renewable else await self._new()
         except SyncError as e:
             if held is None or held.ended(self._clock()):
-                self._lease, self._failure = None, e
+                self._fail(e)
                 raise
             self._lease = replace(held, renew_at=self._clock() + LOOK_AGAIN)
 
@@ -123,11 +133,11 @@ class Session:
         return Lease.of(await self.login.granted(), self._clock())
 
     async def _replace(self, spent: Lease, *, certainly: bool) -> None:
-        if self._lease is not None and self._lease.token != spent.token:
+        if self._current().token != spent.token:
             return
         try:
             lease = await self._new()
         except SyncError as e:
-            self._lease, self._failure = None, e
+            self._fail(e)
             raise
         self._lease = lease if certainly else replace(lease, trusted_until=self._clock() + DOUBTED_SECONDS)

@@ -1,15 +1,24 @@
+import subprocess
+import sys
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from keyferry.api.vault import Vault
+from keyferry.backends.base import Catalogue, Restorer, Writer
+from keyferry.backends.vault import create
 from keyferry.backends.vault.answers import alive, entry, value, why_absent
-from keyferry.backends.vault.backend import VaultBackend, possible
+from keyferry.backends.vault.backend import possible
 from keyferry.errors import BackendUnavailable
 from keyferry.values import Entry, Value
+from tests.contract.context import context
 
+ROOT = Path(__file__).resolve().parents[4]
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 THEN = "2025-01-01T00:00:00.123456789Z"
+SPEC = {"server": "https://vault.example", "auth": {"method": "Token", "secretRef": {"name": "s", "key": "k"}}}
 LATER = "2027-01-01T00:00:00Z"
 
 
@@ -90,5 +99,39 @@ def test_what_can_be_no_name(name: str):
     assert not possible(name)
 
 
-def test_vault_can_be_written_to_and_listed():
-    assert {"put", "delete", "restore", "entries", "sweep_calls"} <= set(dir(VaultBackend))
+async def test_vault_can_be_listed_written_to_and_restored_from():
+    backend = create(Vault.model_validate(SPEC), context())
+    assert isinstance(backend, Catalogue)
+    assert isinstance(backend, Writer)
+    assert isinstance(backend, Restorer)
+    await backend.aclose()
+
+
+def printed(script: str) -> str:
+    """What a new process prints, in which nothing has been imported yet."""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=ROOT)
+    return done.stdout
+
+
+def test_the_sdk_is_not_loaded_before_it_is_used():
+    assert printed("import sys, keyferry.app, keyferry.backends.vault; print('hvac' in sys.modules)") == "False\n"
+
+
+def test_without_the_sdk_the_extra_is_named():
+    said = printed(f"""
+import asyncio, sys
+sys.modules["hvac"] = None
+from keyferry.api.vault import Vault
+from keyferry.backends.vault import create
+from keyferry.errors import SpecInvalid
+from tests.contract.context import context
+
+async def check():
+    try:
+        await create(Vault.model_validate({SPEC}), context()).check()
+    except SpecInvalid as e:
+        print(e)
+
+asyncio.run(check())
+""")
+    assert said == "this operator is installed without Vault's SDK: install keyferry[vault]\n"

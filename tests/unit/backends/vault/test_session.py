@@ -122,12 +122,17 @@ async def test_an_outage_at_renewal_costs_nothing_until_the_end(login: Counted, 
         await session.fresh()
 
 
-async def test_a_login_that_fails_is_told_and_tried_again_by_the_next(login: Counted, session: Session):
+async def test_a_login_that_fails_is_told_and_tried_again_after_a_second(
+    login: Counted, session: Session, clock: Clock
+):
     login.failures["login"] = AuthFailed("no")
-    for _ in range(2):
-        with pytest.raises(AuthFailed):
+    for _ in range(3):
+        with pytest.raises(AuthFailed, match="no"):
             await session.fresh()
-    assert login.asked == ["login", "login"]
+    assert login.asked == ["login"]
+    clock.now += 1.0
+    del login.failures["login"]
+    assert (await session.fresh()).token == "token 2"
 
 
 async def test_a_spent_token_is_replaced_once_for_all_who_met_it(login: Counted, session: Session):
@@ -168,6 +173,10 @@ async def test_a_failing_replacement_is_shared_and_told_to_whoever_comes_next(lo
     login.failures["login"] = AuthFailed("no")
     got = await asyncio.gather(*(session.instead_of(spent, certainly=True) for _ in range(5)), return_exceptions=True)
     assert [type(each) for each in got] == [AuthFailed] * 5
+    with pytest.raises(AuthFailed):
+        await session.instead_of(spent, certainly=True)
+    with pytest.raises(AuthFailed):
+        await session.fresh()
     assert login.asked == ["login", "login"]
 
 
