@@ -10,9 +10,10 @@ from typing import cast
 import pytest
 
 from keyferry.backends.base import Backend
+from keyferry.backends.vault import VaultBackend
 from tests.contract.aws_stores import ISSUER, SIGNER
 from tests.contract.subject import Subject
-from tests.contract.vault_stores import everything
+from tests.contract.vault_stores import everything, store
 from tests.servers import vault_server
 from tests.standins.aws import AwsStandIn
 from tests.standins.aws_sts import Issuer, Role
@@ -74,3 +75,17 @@ def kv(vault: VaultProxy) -> str:
 def all_of_kv(kv: str) -> str:
     """A policy that allows everything there."""
     return everything(kv)
+
+
+@pytest.fixture
+async def kv2(vault: VaultProxy, kv: str) -> AsyncIterator[VaultBackend]:
+    """A store on that engine, which may do everything."""
+    async with aclosing(store(vault, kv)) as made:
+        yield made
+
+
+@pytest.fixture
+async def kv1(vault: VaultProxy) -> AsyncIterator[VaultBackend]:
+    """The same on an engine of version 1."""
+    async with aclosing(store(vault, vault.vault.engine(1), spec={"version": "v1"})) as made:
+        yield made

@@ -1,8 +1,6 @@
 """What Vault holds and answers, well or not, against a real one."""
 
 import json
-import urllib.parse
-from collections.abc import AsyncIterator, Mapping
 from contextlib import aclosing
 from typing import Any
 
@@ -16,45 +14,17 @@ from keyferry.errors import (
     SpecInvalid,
     SyncError,
     Throttled,
-    ValueInvalid,
 )
-from keyferry.values import Entry, Fetched, Ref, Scope, Value
-from tests.contract.vault_stores import store
+from keyferry.values import Ref, Scope, Value
+from tests.contract.vault_stores import DB, listed, one, store, write
 from tests.standins import vault_proxy
 from tests.standins.vault_proxy import Fault, VaultProxy, refuses
 
-DB = Ref("app/db")
 
-
-@pytest.fixture
-async def backend(vault: VaultProxy, kv: str) -> AsyncIterator[VaultBackend]:
-    async with aclosing(store(vault, kv)) as made:
-        yield made
-
-
-@pytest.fixture
-async def old(vault: VaultProxy) -> AsyncIterator[VaultBackend]:
-    """A store on KV version 1."""
-    async with aclosing(store(vault, vault.vault.engine(1), spec={"version": "v1"})) as made:
-        yield made
-
-
-def write(vault: VaultProxy, mount: str, name: str = DB.id, **content: Any) -> None:
-    vault.vault.request("POST", f"{mount}/data/{urllib.parse.quote(name)}", {"data": content})
-
-
-async def one(backend: VaultBackend, ref: Ref = DB) -> Fetched:
-    return (await backend.fetch([ref]))[ref]
-
-
-async def listed(backend: VaultBackend, scope: Scope | None = None) -> dict[str, Entry]:
-    return {entry.name: entry async for entry in backend.entries(scope or Scope())}
-
-
-async def test_a_value_is_the_secrets_map_as_json(vault: VaultProxy, kv: str, backend: VaultBackend):
+async def test_a_value_is_the_secrets_map_as_json(vault: VaultProxy, kv: str, kv2: VaultBackend):
     content: Any = {"user": "ä", "port": 5432, "on": True, "none": None, "deep": {"a": [1.5, 2**53]}}
     write(vault, kv, **content)
-    got = await one(backend)
+    got = await one(kv2)
     assert isinstance(got, Value)
     assert json.loads(got.data) == content
 
@@ -62,58 +32,64 @@ async def test_a_value_is_the_secrets_map_as_json(vault: VaultProxy, kv: str, ba
 @pytest.mark.parametrize(
     "name", ["with space/db", "per%cent", "qu?stion", "ha#sh", "pl+us", "a&b=c", "žluť/kůň", "sl/a/s/h", "%2e%2e/db"]
 )
-async def test_any_name_is_read_and_listed_as_it_is(vault: VaultProxy, kv: str, backend: VaultBackend, name: str):
+async def test_any_name_is_read_and_listed_as_it_is(vault: VaultProxy, kv: str, kv2: VaultBackend, name: str):
     write(vault, kv, name, of=name)
-    assert set(await listed(backend)) == {name}
-    got = await one(backend, Ref(name))
+    assert set(await listed(kv2)) == {name}
+    got = await one(kv2, Ref(name))
     assert isinstance(got, Value)
     assert json.loads(got.data) == {"of": name}
 
 
 @pytest.mark.parametrize("name", ["", "/db", "db/", "a//db", "a/../db", "./db", "a\ndb", " db", "a/db "])
-async def test_what_can_be_no_name_is_missing_and_nobody_is_asked(vault: VaultProxy, backend: VaultBackend, name: str):
-    assert isinstance(await one(backend, Ref(name)), SecretMissing)
+async def test_what_can_be_no_name_is_missing_and_nobody_is_asked(vault: VaultProxy, kv2: VaultBackend, name: str):
+    assert isinstance(await one(kv2, Ref(name)), SecretMissing)
     assert vault.calls == []
 
 
-async def test_versions_are_read_by_number(vault: VaultProxy, kv: str, backend: VaultBackend):
+async def test_versions_are_read_by_number(vault: VaultProxy, kv: str, kv2: VaultBackend):
     for n in range(3):
         write(vault, kv, n=n)
-    got = await backend.fetch([Ref(DB.id, number) for number in ("1", "3", "4", "0", "latest")])
-    assert [json.loads(answer.data) for answer in got.values() if isinstance(answer, Value)] == [
-        {"n": 0},
-        {"n": 2},
-        {"n": 2},
-    ]
+    got = await kv2.fetch([Ref(DB.id, number) for number in ("1", "3", "4")])
+    assert [json.loads(answer.data) for answer in got.values() if isinstance(answer, Value)] == [{"n": 0}, {"n": 2}]
     assert str(got[Ref(DB.id, "4")]) == f"Vault has no secret {kv}/app/db, or no version 4 of it"
-    assert str(got[Ref(DB.id, "latest")]) == f"{kv}/app/db has no version latest: Vault's versions are numbers"
 
 
-async def test_a_secret_that_is_made_anew_has_another_version(vault: VaultProxy, kv: str, backend: VaultBackend):
+@pytest.mark.parametrize("version", ["0", "-1", "latest", "1.0", "01", "٣", "9" * 30])
+async def test_what_can_be_no_version_is_missing_and_not_asked_for(
+    vault: VaultProxy, kv: str, kv2: VaultBackend, version: str
+):
     write(vault, kv, n=1)
-    before = await one(backend)
+    got = await one(kv2, Ref(DB.id, version))
+    assert isinstance(got, SecretMissing)
+    assert str(got) == f"{kv}/app/db has no version {version}: Vault's versions are numbers from 1 on"
+    assert not any("/data/" in call.path for call in vault.calls)
+
+
+async def test_a_secret_that_is_made_anew_has_another_version(vault: VaultProxy, kv: str, kv2: VaultBackend):
+    write(vault, kv, n=1)
+    before = await one(kv2)
     vault.vault.request("DELETE", f"{kv}/metadata/{DB.id}")
     write(vault, kv, n=2)
-    after = await one(backend)
+    after = await one(kv2)
     assert isinstance(before, Value)
     assert isinstance(after, Value)
     assert (before.version[:2], after.version[:2]) == ("1@", "1@")
     assert before.version != after.version
 
 
-async def test_deleted_destroyed_and_never_there_are_told_apart(vault: VaultProxy, kv: str, backend: VaultBackend):
+async def test_deleted_destroyed_and_never_there_are_told_apart(vault: VaultProxy, kv: str, kv2: VaultBackend):
     for name in ("deleted", "destroyed"):
         write(vault, kv, name, n=1)
     vault.vault.request("DELETE", f"{kv}/data/deleted")
     vault.vault.request("PUT", f"{kv}/destroy/destroyed", {"versions": [1]})
-    got = await backend.fetch([Ref("deleted"), Ref("destroyed"), Ref("never")])
+    got = await kv2.fetch([Ref("deleted"), Ref("destroyed"), Ref("never")])
     assert all(isinstance(answer, SecretMissing) for answer in got.values())
     assert str(got[Ref("deleted")]).startswith(f"version 1 of {kv}/deleted is deleted: undelete it")
     assert str(got[Ref("destroyed")]).startswith(f"version 1 of {kv}/destroyed was destroyed, for good")
     assert str(got[Ref("never")]) == f"Vault has no secret {kv}/never"
 
 
-async def test_the_catalogue_leaves_out_what_cannot_be_read(vault: VaultProxy, kv: str, backend: VaultBackend):
+async def test_the_catalogue_leaves_out_what_cannot_be_read(vault: VaultProxy, kv: str, kv2: VaultBackend):
     for name in ("gone", "former", "former", "future"):
         write(vault, kv, name, n=1)
     for name in ("gone", "former"):
@@ -121,19 +97,17 @@ async def test_the_catalogue_leaves_out_what_cannot_be_read(vault: VaultProxy, k
     vault.vault.request("POST", f"{kv}/metadata/future", {"delete_version_after": "1h"})
     write(vault, kv, "future", n=2)
     vault.vault.request("POST", f"{kv}/metadata/empty", {"custom_metadata": {"key": "empty"}})
-    assert {name: sorted(entry.versions) for name, entry in (await listed(backend)).items()} == {
+    assert {name: sorted(entry.versions) for name, entry in (await listed(kv2)).items()} == {
         "former": ["1"],
         "future": ["", "1", "2"],
     }
 
 
-async def test_folders_are_listed_to_their_depth_and_a_name_may_be_both(
-    vault: VaultProxy, kv: str, backend: VaultBackend
-):
+async def test_folders_are_listed_to_their_depth_and_a_name_may_be_both(vault: VaultProxy, kv: str, kv2: VaultBackend):
     names = {"a", "a/b", "a/b/c", "a/b/c/d", "z/y/x"}
     for name in names:
         write(vault, kv, name, n=1)
-    assert set(await listed(backend)) == names
+    assert set(await listed(kv2)) == names
 
 
 @pytest.mark.parametrize(
@@ -146,11 +120,11 @@ async def test_folders_are_listed_to_their_depth_and_a_name_may_be_both(
     ],
 )
 async def test_only_folders_of_the_prefix_are_looked_into(
-    vault: VaultProxy, kv: str, backend: VaultBackend, prefix: str, inside: set[str], folders: list[str]
+    vault: VaultProxy, kv: str, kv2: VaultBackend, prefix: str, inside: set[str], folders: list[str]
 ):
     for name in ("team/a", "team/deep/b", "tea", "other/c"):
         write(vault, kv, name, n=1)
-    assert set(await listed(backend, Scope(name_prefix=prefix))) == inside
+    assert set(await listed(kv2, Scope(name_prefix=prefix))) == inside
     asked = [call.path.removeprefix(f"{kv}/metadata").lstrip("/") for call in vault.calls if call.capability == "list"]
     assert sorted(path and path.rstrip("/") + "/" for path in asked) == folders
 
@@ -180,55 +154,55 @@ async def test_only_folders_of_the_prefix_are_looked_into(
     ],
 )
 async def test_an_answer_that_is_none_is_told_without_its_words(
-    vault: VaultProxy, kv: str, backend: VaultBackend, fault: Fault, kind: type[SyncError], telling: str
+    vault: VaultProxy, kv: str, kv2: VaultBackend, fault: Fault, kind: type[SyncError], telling: str
 ):
     write(vault, kv, n="canary")
-    assert isinstance(await one(backend), Value)
+    assert isinstance(await one(kv2), Value)
     with vault.failing(fault, f"{kv}/data"):
-        got = await one(backend)
+        got = await one(kv2)
     assert type(got) is kind
     assert telling in str(got)
     assert "canary" not in str(got)
     assert not isinstance(got, Throttled) or got.retry_after == 7
-    assert isinstance(await one(backend), Value)
+    assert isinstance(await one(kv2), Value)
 
 
 @pytest.mark.parametrize(
     "content", [b"{}", b'{"data": {}}', b'{"data": {"keys": [1]}}', b'{"data": {"keys": "ab"}}'], ids=str
 )
-async def test_half_a_list_is_no_list(vault: VaultProxy, kv: str, backend: VaultBackend, content: bytes):
+async def test_half_a_list_is_no_list(vault: VaultProxy, kv: str, kv2: VaultBackend, content: bytes):
     with vault.failing(vault_proxy.says(content), f"{kv}/metadata"), pytest.raises(BackendUnavailable):
-        await listed(backend)
+        await listed(kv2)
 
 
 @pytest.mark.parametrize(
     "content", [b'{"data": {}}', b'{"data": {"versions": {}}}', b'{"data": {"current_version": 1}}']
 )
 async def test_a_line_of_the_catalogue_that_makes_no_sense_is_no_missing_secret(
-    vault: VaultProxy, kv: str, backend: VaultBackend, content: bytes
+    vault: VaultProxy, kv: str, kv2: VaultBackend, content: bytes
 ):
     write(vault, kv, n=1)
     with vault.failing(vault_proxy.says(content), f"{kv}/metadata/{DB.id}"), pytest.raises(BackendUnavailable):
-        await listed(backend)
+        await listed(kv2)
 
 
 async def test_a_secret_whose_metadata_is_denied_fails_the_sweep_and_is_named(
-    vault: VaultProxy, kv: str, backend: VaultBackend
+    vault: VaultProxy, kv: str, kv2: VaultBackend
 ):
     write(vault, kv, n=1)
     denied = vault.failing(refuses(403, "permission denied"), f"{kv}/metadata/{DB.id}")
     with denied, pytest.raises(PermissionDenied, match=f"not allowed read on {kv}/metadata/app/db"):
-        await listed(backend)
+        await listed(kv2)
 
 
-async def test_a_sealed_vault_is_no_empty_one(vault: VaultProxy, kv: str, backend: VaultBackend):
+async def test_a_sealed_vault_is_no_empty_one(vault: VaultProxy, kv: str, kv2: VaultBackend):
     write(vault, kv, n=1)
-    assert set(await listed(backend)) == {DB.id}
+    assert set(await listed(kv2)) == {DB.id}
     with vault.failing(refuses(503, "Vault is sealed"), ""):
         with pytest.raises(BackendUnavailable, match="unseal it"):
-            await listed(backend)
+            await listed(kv2)
         with pytest.raises(BackendUnavailable, match="unseal it"):
-            await backend.check()
+            await kv2.check()
 
 
 async def test_an_engine_that_is_not_there_makes_nothing_missing(vault: VaultProxy):
@@ -269,16 +243,16 @@ async def test_what_is_mounted_but_is_no_kv_engine_is_told(vault: VaultProxy):
             await backend.check()
 
 
-async def test_without_versions_a_digest_tells_a_change_and_nothing_of_the_value(vault: VaultProxy, old: VaultBackend):
-    mount = old._spec.root_engine
+async def test_without_versions_a_digest_tells_a_change_and_nothing_of_the_value(vault: VaultProxy, kv1: VaultBackend):
+    mount = kv1._spec.root_engine
     versions = []
     for content in ({"a": "1", "b": "2"}, {"b": "2", "a": "1"}, {"a": "1", "b": "3"}):
         vault.vault.request("POST", f"{mount}/{DB.id}", content)
-        got = await one(old)
+        got = await one(kv1)
         assert isinstance(got, Value)
         versions.append(got.version)
     assert versions[0] == versions[1] != versions[2]
-    assert str(await one(old, Ref(DB.id, "1"))).endswith("KV version 1 keeps no versions: leave version out")
+    assert str(await one(kv1, Ref(DB.id, "1"))).endswith("KV version 1 keeps no versions: leave version out")
 
 
 async def test_the_digests_of_two_engines_cannot_be_compared(vault: VaultProxy):
@@ -291,78 +265,3 @@ async def test_the_digests_of_two_engines_cannot_be_compared(vault: VaultProxy):
             assert isinstance(got, Value)
             versions.add(got.version)
     assert len(versions) == 2
-
-
-async def written(backend: VaultBackend, content: Mapping[str, Any], tags: Mapping[str, str] | None = None) -> str:
-    return await backend.put(DB.id, json.dumps(content).encode(), tags or {})
-
-
-async def test_what_is_put_is_read_and_listed_with_its_tags(vault: VaultProxy, kv: str, backend: VaultBackend):
-    first = await written(backend, {"a": 1}, {"team": "x"})
-    second = await written(backend, {"a": 2}, {"team": "x"})
-    entry = (await listed(backend))[DB.id]
-    assert (entry.versions["1"], entry.versions[""], dict(entry.tags)) == (first, second, {"team": "x"})
-    assert await one(backend) == Value(b'{"a":2}', second)
-    await written(backend, {"a": 2})
-    assert dict((await listed(backend))[DB.id].tags) == {}
-
-
-async def test_putting_leaves_the_settings_of_the_secret_alone(vault: VaultProxy, kv: str, backend: VaultBackend):
-    settings = {"cas_required": True, "delete_version_after": "24h0m0s", "max_versions": 3}
-    vault.vault.request("POST", f"{kv}/metadata/{DB.id}", settings)
-    await written(backend, {"a": 1}, {"team": "x"})
-    kept = vault.vault.request("GET", f"{kv}/metadata/{DB.id}")["data"]
-    assert {name: kept[name] for name in settings} == settings
-
-
-async def test_a_write_of_somebody_else_meanwhile_is_not_overwritten(vault: VaultProxy, kv: str, backend: VaultBackend):
-    def overtaken(_: vault_proxy.Call, proceed: vault_proxy.Proceed) -> vault_proxy.Answer:
-        write(vault, kv, a="theirs")
-        return proceed()
-
-    with vault.failing(overtaken, f"{kv}/data"), pytest.raises(BackendUnavailable, match="by somebody else meanwhile"):
-        await written(backend, {"a": "ours"})
-    assert (await one(backend)) is not None
-    assert vault.vault.request("GET", f"{kv}/data/{DB.id}")["data"]["data"] == {"a": "theirs"}
-
-
-@pytest.mark.parametrize("data", [b"plain", b"[1]", b"1", b"\xff", b""])
-async def test_only_a_map_can_be_put(vault: VaultProxy, backend: VaultBackend, data: bytes):
-    with pytest.raises(ValueInvalid, match="a KV secret is a map: give it a JSON object"):
-        await backend.put(DB.id, data, {})
-    assert vault.calls == []
-
-
-async def test_what_is_deleted_can_be_restored(vault: VaultProxy, kv: str, backend: VaultBackend):
-    version = await written(backend, {"a": 1}, {"team": "x"})
-    await backend.delete(DB.id)
-    assert isinstance(await one(backend), SecretMissing)
-    with pytest.raises(SecretMissing, match="deleted already"):
-        await backend.delete(DB.id)
-    assert await backend.restore(DB.id) == version
-    assert await one(backend) == Value(b'{"a":1}', version)
-    with pytest.raises(SpecInvalid, match="is not deleted"):
-        await backend.restore(DB.id)
-
-
-async def test_what_is_destroyed_or_never_was_cannot_be_restored(vault: VaultProxy, kv: str, backend: VaultBackend):
-    await written(backend, {"a": 1})
-    vault.vault.request("PUT", f"{kv}/destroy/{DB.id}", {"versions": [1]})
-    for name in (DB.id, "never"):
-        with pytest.raises(SecretMissing, match="not there, or destroyed for good"):
-            await backend.restore(name)
-        with pytest.raises(SecretMissing):
-            await backend.delete(name)
-
-
-async def test_version_1_is_written_without_tags_and_deleted_for_good(vault: VaultProxy, old: VaultBackend):
-    version = await written(old, {"a": 1})
-    assert await one(old) == Value(b'{"a":1}', version)
-    with pytest.raises(SpecInvalid, match="has no tags"):
-        await written(old, {"a": 1}, {"team": "x"})
-    await old.delete(DB.id)
-    assert isinstance(await one(old), SecretMissing)
-    with pytest.raises(SecretMissing):
-        await old.delete(DB.id)
-    with pytest.raises(SpecInvalid, match="keeps nothing of what was deleted"):
-        await old.restore(DB.id)

@@ -28,8 +28,11 @@ from tests.contract.vault_stores import (
     with_tokens,
 )
 from tests.controlplane import credentials
+from tests.servers import certificates
 from tests.standins.token_review import TokenReviews
 from tests.standins.vault_proxy import VaultProxy, refuses
+
+HOUR, DAY = 3600, 86400  # seconds
 
 
 async def said(backend: VaultBackend, kind: type[SyncError] = AuthFailed) -> str:
@@ -133,9 +136,6 @@ async def test_a_service_accounts_token_logs_in_by_the_issuers_key(vault: VaultP
         assert await reads(backend, kv)
 
 
-HOUR = 3600
-
-
 @pytest.mark.parametrize(
     ("claims", "telling"),
     [
@@ -220,6 +220,26 @@ async def test_an_authority_that_is_not_the_right_one_is_told(vault: VaultProxy,
         )
         cluster.secrets = good.secrets
         assert await reads(backend, kv)
+
+
+@pytest.mark.parametrize(
+    ("fault", "telling"),
+    [
+        ({"since": -2 * DAY, "until": -HOUR}, "its certificate has expired, or the operator's clock is off"),
+        ({"since": HOUR, "until": 2 * DAY}, "its certificate is not yet valid, or the operator's clock is off"),
+        ({"address": "127.0.0.2"}, "its certificate is for another name or address"),
+    ],
+    ids=["an hour late", "an hour early", "another address"],
+)
+async def test_a_certificate_that_is_not_good_here_and_now_is_told(
+    vault: VaultProxy, kv: str, tmp_path: Path, fault: dict[str, Any], telling: str
+):
+    vault.down()
+    vault.certificate, authority = tmp_path, certificates.write(tmp_path, **fault)
+    vault.up()
+    cluster = SeededCluster({**holding(vault.vault, token="t").secrets, CA: {"ca.crt": authority}})
+    async with aclosing(store(vault, kv, cluster=cluster)) as backend:
+        assert await said(backend, BackendUnavailable) == f"LookupSelf: no secure connection to {vault.host}: {telling}"
 
 
 async def test_another_authority_is_used_after_the_next_check(vault: VaultProxy, kv: str, tmp_path: Path):

@@ -3,18 +3,20 @@
 import time
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import quote
 
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from keyferry.api.providers import ServiceAccountRef, Vault
 from keyferry.backends.vault import VaultBackend, create
-from keyferry.values import Ref, Value
+from keyferry.values import Entry, Fetched, Ref, Scope, Value
 from tests.contract.aws_stores import ISSUER, SIGNER, signed
 from tests.contract.context import SeededCluster, context
 from tests.servers import vault_server
 from tests.servers.vault_server import VaultServer
 from tests.standins.vault_proxy import VaultProxy
 
+DB = Ref("app/db")
 LOGIN = "vault-login"  # the Secret that holds the login
 CA = "vault-ca"
 PUBLIC_KEY = SIGNER.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
@@ -108,3 +110,15 @@ async def reads(backend: VaultBackend, mount: str) -> bool:
     """Whether a value can be read."""
     vault_server.shared().request("POST", f"{mount}/data/db", {"data": {"password": "v"}})
     return isinstance((await backend.fetch([Ref("db")]))[Ref("db")], Value)
+
+
+def write(vault: VaultProxy, mount: str, name: str = DB.id, **content: Any) -> None:
+    vault.vault.request("POST", f"{mount}/data/{quote(name)}", {"data": content})
+
+
+async def one(backend: VaultBackend, ref: Ref = DB) -> Fetched:
+    return (await backend.fetch([ref]))[ref]
+
+
+async def listed(backend: VaultBackend, scope: Scope | None = None) -> dict[str, Entry]:
+    return {entry.name: entry async for entry in backend.entries(scope or Scope())}

@@ -38,23 +38,32 @@ def cache_folder(environ: Mapping[str, str] = os.environ) -> Path:
     return _cache(environ) / f"controlplane-{pins.digest()}"
 
 
-def program_of(source: pins.Source, environ: Mapping[str, str] = os.environ) -> Path:
-    """Where the one program of a source that is no part of the control plane lies, or will."""
-    (program,) = source.programs
-    return _cache(environ) / f"{program}-{pins.digest([source])}" / program
+def find_program(source: pins.Source, environ: Mapping[str, str] = os.environ) -> Path:
+    """The one program of a source that is no part of the control plane; nothing is built."""
+    program = _program_of(source, environ)
+    if not os.access(program, os.X_OK):
+        raise BinariesMissing(
+            f"There is no {source.name} for the tests. Run `make servers` once (it builds it and keeps it)."
+        )
+    return program
 
 
 def ensure_program(
     source: pins.Source, environ: Mapping[str, str] = os.environ, say: Callable[[str], None] = say
 ) -> Path:
     """That program, built first where it is missing."""
-    found = program_of(source, environ)
+    found = _program_of(source, environ)
     if not os.access(found, os.X_OK):
         found.parent.mkdir(parents=True, exist_ok=True)
         with _only_one(found.parent / ".lock", say):
             if not os.access(found, os.X_OK):  # the other one built it
                 _get(source, found.parent, say, None)
     return found
+
+
+def _program_of(source: pins.Source, environ: Mapping[str, str]) -> Path:
+    (program,) = source.programs
+    return _cache(environ) / f"{program}-{pins.digest([source])}" / program
 
 
 def _cache(environ: Mapping[str, str]) -> Path:

@@ -103,8 +103,8 @@ def unique(word: str) -> str:
 
 
 def start(group: ProcessGroup, folder: Path) -> VaultServer:
-    """A new Vault, ready to be asked, that ends with the group. Builds the program first where it is missing."""
-    program = binaries.ensure_program(VAULT)
+    """A new Vault, ready to be asked, that ends with the group. Raises BinariesMissing where it was not built yet."""
+    program = binaries.find_program(VAULT)
     made = credentials.write(folder)
     log = folder / "vault.log"
     process = group.start("vault", [program, "-certificate", made.certificate, "-key", made.key], log=log)

@@ -1,5 +1,6 @@
 """KV version 2: values with versions, and metadata that tells of them without telling values."""
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,6 +15,8 @@ from keyferry.backends.vault.errors import NotThere
 from keyferry.backends.vault.mounts import verify
 from keyferry.errors import SecretMissing, SpecInvalid
 from keyferry.values import Entry, Fetched, Ref
+
+_NUMBER = re.compile(r"[1-9][0-9]{0,15}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +60,10 @@ class Kv2:
 
     async def read(self, ref: Ref) -> Fetched:
         """What a secret holds. Raises SyncError."""
-        if ref.version and not ref.version.isdecimal():
-            return SecretMissing(f"{self.mount}/{ref.id} has no version {ref.version}: Vault's versions are numbers")
+        if ref.version and not _NUMBER.fullmatch(ref.version):  # Vault would take 0 for the current one
+            return SecretMissing(
+                f"{self.mount}/{ref.id} has no version {ref.version}: Vault's versions are numbers from 1 on"
+            )
         version = int(ref.version) if ref.version else None
         try:
             answer = await self.connection.ask(

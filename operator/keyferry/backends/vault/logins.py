@@ -23,17 +23,17 @@ _MOUNTS = {method: method.value.lower() for method in VaultMethod}
 
 def login_of(auth: VaultAuth, context: Context, host: str, ask: Ask) -> Login:
     """The store's login. Raises SpecInvalid where its parts do not fit together."""
-    counter = Counter(host, ask)
+    tokens = TokenApi(host, ask)
     if auth.method is VaultMethod.TOKEN:
-        return GivenToken(_given(auth.secret_ref, "secretRef"), context, counter)
+        return GivenToken(_given(auth.secret_ref, "secretRef"), context, tokens)
     mount = auth.mount or _MOUNTS[auth.method]
     if auth.method is VaultMethod.APP_ROLE:
-        return AppRole(_given(auth.role, "role"), _given(auth.secret_ref, "secretRef"), mount, context, counter)
+        return AppRole(_given(auth.role, "role"), _given(auth.secret_ref, "secretRef"), mount, context, tokens)
     if auth.method is VaultMethod.USERPASS:
         user = _given(auth.username, "username")
-        return Userpass(user, _given(auth.secret_ref, "secretRef"), mount, context, counter)
+        return Userpass(user, _given(auth.secret_ref, "secretRef"), mount, context, tokens)
     account = _given(auth.service_account_ref, "serviceAccountRef")
-    return OfServiceAccount(_given(auth.role, "role"), account, auth.audience or AUDIENCE, mount, context, counter)
+    return OfServiceAccount(_given(auth.role, "role"), account, auth.audience or AUDIENCE, mount, context, tokens)
 
 
 def _given(part: Any, name: str) -> Any:
@@ -43,7 +43,7 @@ def _given(part: Any, name: str) -> Any:
 
 
 @dataclass(frozen=True, slots=True)
-class Counter:
+class TokenApi:
     """Where tokens are handed out and renewed."""
 
     host: str
@@ -54,12 +54,12 @@ class Counter:
         about = About("Login", name, self.host, path=f"auth/{mount}", logging_in=True)
         return _grant(await self.ask(about, None, call), about)
 
-    async def renewed(self, name: str, token: str) -> Grant:
+    async def renew(self, name: str, token: str) -> Grant:
         """The same token with more time."""
         about = About("RenewSelf", name, self.host, "update", "auth/token/renew-self")
         return _grant(await self._of_token(about, token, lambda vault: auth_methods.Token(vault).renew_self()), about)
 
-    async def looked_up(self, name: str, token: str) -> Grant:
+    async def look_up(self, name: str, token: str) -> Grant:
         """A token that somebody else made. Without the right to look it up, it is taken as it is."""
         about = About("LookupSelf", name, self.host, "read", "auth/token/lookup-self")
         try:
@@ -85,18 +85,18 @@ class GivenToken:
 
     ref: SecretKeyRef
     context: Context
-    counter: Counter
+    tokens: TokenApi
     repeatable = False  # another one comes with an edited Secret, and that makes a new backend
 
     @property
     def name(self) -> str:
         return f"the token in {_where(self.ref, self.context)}"
 
-    async def granted(self) -> Grant:
-        return await self.counter.looked_up(self.name, await _word(self.ref, self.context))
+    async def log_in(self) -> Grant:
+        return await self.tokens.look_up(self.name, await _word(self.ref, self.context))
 
-    async def renewed(self, token: str) -> Grant:
-        return await self.counter.renewed(self.name, token)
+    async def renew(self, token: str) -> Grant:
+        return await self.tokens.renew(self.name, token)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,23 +107,23 @@ class AppRole:
     ref: SecretKeyRef
     mount: str
     context: Context
-    counter: Counter
+    tokens: TokenApi
     repeatable = True
 
     @property
     def name(self) -> str:
         return f"the AppRole with the secret ID in {_where(self.ref, self.context)}"
 
-    async def granted(self) -> Grant:
+    async def log_in(self) -> Grant:
         secret = await _word(self.ref, self.context)
-        return await self.counter.login(
+        return await self.tokens.login(
             self.name,
             self.mount,
             lambda vault: auth_methods.AppRole(vault).login(self.role, secret, use_token=False, mount_point=self.mount),
         )
 
-    async def renewed(self, token: str) -> Grant:
-        return await self.counter.renewed(self.name, token)
+    async def renew(self, token: str) -> Grant:
+        return await self.tokens.renew(self.name, token)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,16 +134,16 @@ class Userpass:
     ref: SecretKeyRef
     mount: str
     context: Context
-    counter: Counter
+    tokens: TokenApi
     repeatable = True
 
     @property
     def name(self) -> str:
         return f"user {self.user} with the password in {_where(self.ref, self.context)}"
 
-    async def granted(self) -> Grant:
+    async def log_in(self) -> Grant:
         password = await _text(self.ref, self.context)
-        return await self.counter.login(
+        return await self.tokens.login(
             self.name,
             self.mount,
             lambda vault: auth_methods.Userpass(vault).login(
@@ -151,8 +151,8 @@ class Userpass:
             ),
         )
 
-    async def renewed(self, token: str) -> Grant:
-        return await self.counter.renewed(self.name, token)
+    async def renew(self, token: str) -> Grant:
+        return await self.tokens.renew(self.name, token)
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,16 +164,16 @@ class OfServiceAccount:
     audience: str
     mount: str
     context: Context
-    counter: Counter
+    tokens: TokenApi
     repeatable = True
 
     @property
     def name(self) -> str:
         return f"role {self.role} with the token of ServiceAccount {_where(self.ref, self.context, kind='')}"
 
-    async def granted(self) -> Grant:
+    async def log_in(self) -> Grant:
         token = await self.context.cluster.token(self.ref, self.audience)
-        return await self.counter.login(
+        return await self.tokens.login(
             self.name,
             self.mount,
             lambda vault: auth_methods.Kubernetes(vault).login(
@@ -181,8 +181,8 @@ class OfServiceAccount:
             ),
         )
 
-    async def renewed(self, token: str) -> Grant:
-        return await self.counter.renewed(self.name, token)
+    async def renew(self, token: str) -> Grant:
+        return await self.tokens.renew(self.name, token)
 
 
 def _grant(answer: dict[str, Any], about: About) -> Grant:

@@ -63,10 +63,10 @@ class Login(Protocol):
     def repeatable(self) -> bool:
         """Whether logging in again gives another token."""
 
-    async def granted(self) -> Grant:
+    async def log_in(self) -> Grant:
         """Log in. Raises SyncError."""
 
-    async def renewed(self, token: str) -> Grant:
+    async def renew(self, token: str) -> Grant:
         """The same token with more time. Raises SyncError."""
 
 
@@ -109,8 +109,9 @@ class Session:
 
     async def _prolong(self) -> None:
         held = self._lease
+        lasting = held is not None and not held.ended(self._clock())
         try:
-            self._lease = await self._longer(held) if held and held.renewable else await self._new()
+            self._lease = await self._longer(held) if held and held.renewable and lasting else await self._new()
         except SyncError as e:
             if held is None or held.ended(self._clock()):
                 self._fail(e)
@@ -120,7 +121,7 @@ class Session:
     async def _longer(self, held: Lease) -> Lease:
         """The token renewed, or another, where it cannot be or nears the end that no renewal moves."""
         try:
-            renewed = Lease.of(await self.login.renewed(held.token), self._clock())
+            renewed = Lease.of(await self.login.renew(held.token), self._clock())
         except AuthFailed:
             if not self.login.repeatable:
                 raise
@@ -130,7 +131,7 @@ class Session:
         return replace(renewed, trusted_until=held.trusted_until)
 
     async def _new(self) -> Lease:
-        return Lease.of(await self.login.granted(), self._clock())
+        return Lease.of(await self.login.log_in(), self._clock())
 
     async def _replace(self, spent: Lease, *, certainly: bool) -> None:
         if self._current().token != spent.token:

@@ -27,11 +27,11 @@ class Counted:
     asked: list[str] = field(default_factory=list)
     failures: dict[str, SyncError] = field(default_factory=dict)
 
-    async def granted(self) -> Grant:
+    async def log_in(self) -> Grant:
         await self._ask("login")
         return Grant(f"token {self.asked.count('login')}", self.life, self.renewable)
 
-    async def renewed(self, token: str) -> Grant:
+    async def renew(self, token: str) -> Grant:
         await self._ask("renew")
         return Grant(token, self.prolonged, self.renewable)
 
@@ -102,6 +102,13 @@ async def test_a_renewal_that_gives_little_leads_to_a_new_login(login: Counted, 
     assert login.asked == ["login", "renew", "login"]
 
 
+async def test_a_token_that_has_ended_is_not_renewed_but_replaced(login: Counted, session: Session, clock: Clock):
+    await session.fresh()
+    clock.now += 3600
+    assert (await session.fresh()).token == "token 2"
+    assert login.asked == ["login", "login"]
+
+
 async def test_a_given_token_lives_on_the_little_that_a_renewal_gives(login: Counted, session: Session, clock: Clock):
     login.repeatable, login.prolonged = False, 400
     await session.fresh()
@@ -117,8 +124,9 @@ async def test_an_outage_at_renewal_costs_nothing_until_the_end(login: Counted, 
     assert (await session.fresh()).token == "token 1"
     assert (await session.fresh()).token == "token 1"
     assert login.asked == ["login", "renew"]
+    login.failures["login"] = BackendUnavailable("down, too")
     clock.now += 100
-    with pytest.raises(BackendUnavailable):
+    with pytest.raises(BackendUnavailable, match="too"):
         await session.fresh()
 
 
