@@ -279,6 +279,25 @@ async def test_an_address_that_the_operator_does_not_allow_is_not_asked(vault: V
     assert vault.calls == []
 
 
+@pytest.mark.parametrize("field", ["rootEngine", "namespace"])
+@pytest.mark.parametrize("path", ["a/../b", "a/./b", "a//b", "a/.."])
+async def test_a_path_that_leads_elsewhere_is_refused_and_nobody_is_asked(
+    vault: VaultProxy, kv: str, field: str, path: str
+):
+    async with aclosing(store(vault, kv, spec={field: path})) as backend:
+        assert f"spec.provider.vault.{field}: write a path such as" in await said(backend, SpecInvalid)
+    assert vault.calls == []
+
+
+async def test_a_slash_after_a_path_means_nothing(vault: VaultProxy, kv: str, all_of_kv: str):
+    auth, secret_id = app_role(vault.vault, all_of_kv)
+    auth["mount"] += "/"
+    cluster = holding(vault.vault, **{"secret-id": secret_id})
+    async with aclosing(store(vault, kv, auth, cluster=cluster, spec={"rootEngine": f"{kv}/"})) as backend:
+        assert (await backend.check()).lacking == ()
+        assert await reads(backend, kv)
+
+
 async def test_a_method_without_its_parts_is_told(vault: VaultProxy, kv: str):
     async with aclosing(store(vault, kv, {"method": "JWT", "serviceAccountRef": {"name": "x"}})) as backend:
         assert await said(backend, SpecInvalid) == "spec.provider.vault.auth: this method needs role"
@@ -295,6 +314,13 @@ async def test_the_operators_own_environment_is_nobodys_login(
         await said(backend)
     assert {call.token for call in vault.calls} == {"hvs.nothing"}
     assert not any(call.authorization for call in vault.calls)
+
+
+async def test_a_login_that_fails_leaves_no_connection_behind(vault: VaultProxy, kv: str):
+    async with aclosing(store(vault, kv, token="hvs.nothing")) as backend:
+        await said(backend)
+        assert len(vault.calls) == 2
+        assert vault.left_alone()
 
 
 async def test_the_operators_proxy_is_used_and_told_when_it_fails(

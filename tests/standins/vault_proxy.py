@@ -131,6 +131,11 @@ class VaultProxy:
             finally:
                 over.set()
 
+    def left_alone(self, seconds: float = 10.0) -> bool:
+        """Whether all connections end, at the latest within so much time."""
+        with self._server.changed:
+            return self._server.changed.wait_for(lambda: not self._server.open, seconds)
+
     def down(self) -> None:
         """Stop listening, and break the connections that are open."""
         self._server.shutdown()
@@ -186,7 +191,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def finish(self) -> None:
         self._upstream.close()
-        self.server.open.discard(self.connection)
+        with self.server.changed:
+            self.server.open.discard(self.connection)
+            self.server.changed.notify_all()
         with contextlib.suppress(OSError):
             super().finish()
         self.connection.close()  # the server knows only the socket beneath it
@@ -243,6 +250,7 @@ class _Server(ThreadingHTTPServer):
         self.proxy = proxy
         self.trust = proxy.vault.trust()
         self.open: set[socket.socket] = set()
+        self.changed = threading.Condition()  # guards what is open
         self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self._tls.load_cert_chain(proxy.certificate / "apiserver.crt", proxy.certificate / "apiserver.key")
         super().__init__(("127.0.0.1", port), _Handler)
@@ -251,7 +259,8 @@ class _Server(ThreadingHTTPServer):
         """In the handler's thread, so that a caller who says nothing keeps no other waiting."""
         connection.settimeout(60)
         secured = self._tls.wrap_socket(connection, server_side=True)
-        self.open.add(secured)
+        with self.changed:
+            self.open.add(secured)
         return secured
 
     def handle_error(self, request: Any, client_address: Any) -> None:

@@ -14,7 +14,7 @@ from keyferry.backends.vault import sdk
 from keyferry.backends.vault.errors import About, CallDenied, TokenRefused
 from keyferry.backends.vault.logins import login_of
 from keyferry.backends.vault.session import Session
-from keyferry.errors import SpecInvalid
+from keyferry.errors import SpecInvalid, SyncError
 
 Call = Callable[[JSONAdapter], Any]
 
@@ -62,12 +62,14 @@ async def connect(spec: Vault, context: Context, caller: Caller) -> Connection:
         spec.auth, context, client.host, lambda about, token, call: ask(caller, client, about, token, call)
     )
     session = Session(login)
-    await session.fresh()
+    try:
+        await session.fresh()
+    except SyncError:
+        client.close()  # the next try makes another
+        raise
     return Connection(caller, client, session)
 
 
 def _checked_path(name: str, path: str | None) -> None:
-    if path is not None and any(not part.strip(".") for part in path.split("/")):
-        raise SpecInvalid(
-            f"spec.provider.vault.{name}: write a path such as team/secret, without /, . or .. at its ends"
-        )
+    if path is not None and any(not part.strip(".") for part in path.rstrip("/").split("/")):
+        raise SpecInvalid(f"spec.provider.vault.{name}: write a path such as team/secret, without the parts . and ..")

@@ -55,10 +55,10 @@ class Engine(Protocol):
 
 async def opened(spec: Vault, context: Context, caller: Caller) -> Engine:
     """The engine, logged in to. Raises SyncError."""
-    connection = await connect(spec, context, caller)
+    connection, path = await connect(spec, context, caller), spec.root_engine.rstrip("/")
     if spec.version == "v2":
-        return Kv2(connection, spec.root_engine)
-    mount = await mount_at(connection, spec.root_engine)
+        return Kv2(connection, path)
+    mount = await mount_at(connection, path)
     # Known to Vault's own users only, and the same for every replica and after every restart.
     key = hmac.new(mount.identity.encode(), b"keyferry: versions of KV version 1", hashlib.sha256).digest()
-    return Kv1(connection, spec.root_engine, key)
+    return Kv1(connection, path, key)

@@ -26,7 +26,7 @@ def login_of(auth: VaultAuth, context: Context, host: str, ask: Ask) -> Login:
     tokens = TokenApi(host, ask)
     if auth.method is VaultMethod.TOKEN:
         return GivenToken(_given(auth.secret_ref, "secretRef"), context, tokens)
-    mount = auth.mount or _MOUNTS[auth.method]
+    mount = (auth.mount or _MOUNTS[auth.method]).rstrip("/")
     if auth.method is VaultMethod.APP_ROLE:
         return AppRole(_given(auth.role, "role"), _given(auth.secret_ref, "secretRef"), mount, context, tokens)
     if auth.method is VaultMethod.USERPASS:
