@@ -19,7 +19,7 @@ PYTEST := $(BIN)/pytest --numprocesses=2 --dist=loadfile --no-loadscope-reorder
 INSTALLED := $(VENV)/.installed
 UV := $(BIN)/python .ci/uv.py
 
-.PHONY: help setup controlplane fmt lint types imports generate check static format-check generated
+.PHONY: help setup controlplane servers fmt lint types imports generate check static format-check generated
 .PHONY: test test-unit test-cluster demo up bench image kind kind-down lock clean
 
 help: ## List these commands
@@ -46,6 +46,10 @@ $(INSTALLED): $(VENV)/.locked pyproject.toml
 
 controlplane: $(INSTALLED) ## Get etcd, kube-apiserver, kubectl, helm … (download, or a build of some 10 minutes, once)
 	$(BIN)/python -m tests.controlplane build
+
+# After the control plane: two builds at once would take twice as long each.
+servers: controlplane ## Get the servers behind backends that tests need: Vault (a build of some 5 minutes, once)
+	$(BIN)/python -m tests.servers
 
 ## Checks
 
@@ -77,13 +81,13 @@ check: static test-unit ## Everything that needs no server: format, lint, types,
 
 ## Tests
 
-test: static controlplane ## Everything: the checks, and all tests in one run
+test: static controlplane servers ## Everything: the checks, and all tests in one run
 	$(PYTEST)
 
 test-unit: $(INSTALLED) ## Only the tests of what is pure
 	$(BIN)/pytest tests/unit tests/controlplane
 
-test-cluster: controlplane ## Only the tests on a real Kubernetes API
+test-cluster: controlplane servers ## Only the tests on a real Kubernetes API
 	$(PYTEST) tests/cluster
 
 ## See it work

@@ -26,7 +26,10 @@ SyncError
 
 import copy
 import enum
-from typing import ClassVar, Self
+from collections.abc import Awaitable
+from typing import ClassVar, Self, TypeVar
+
+T = TypeVar("T")
 
 
 class Retry(enum.Enum):
@@ -47,6 +50,20 @@ class SyncError(Exception):
         other = copy.copy(self).with_traceback(None)
         other.args = (words,)
         return other
+
+
+def bare(error: SyncError) -> SyncError:
+    """The same error without its frames and causes: those hold keys and values."""
+    return copy.copy(error)
+
+
+async def bared(work: Awaitable[T]) -> T:
+    """What the work gives; where it fails, the error is bare."""
+    try:
+        return await work
+    except SyncError as e:
+        error = bare(e)
+    raise error
 
 
 class SpecInvalid(SyncError):

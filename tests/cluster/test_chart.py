@@ -22,6 +22,7 @@ RIGHTS = {
     *(("", "secrets", verb) for verb in ("get", "list", "watch", "create", "patch", "delete")),
     *(("", "namespaces", verb) for verb in ("get", "list", "watch")),
     ("", "serviceaccounts/token", "create"),
+    ("", "configmaps", "get"),
     *(("", "events", verb) for verb in ("create", "patch")),
 }
 NO_RIGHTS = {
@@ -31,7 +32,8 @@ NO_RIGHTS = {
     (OWN, "clustersecretstores", "create"),
     ("", "secrets", "deletecollection"),
     ("", "secrets", "update"),
-    ("", "configmaps", "get"),
+    ("", "configmaps", "list"),
+    ("", "configmaps", "watch"),
     ("", "pods", "list"),
     ("", "namespaces", "patch"),
     ("", "serviceaccounts", "get"),
@@ -268,10 +270,12 @@ def test_its_service_account_may_do_that_and_nothing_else(plane, installed, name
     assert [right for right in NO_RIGHTS if may(plane, namespace, user, right)] == []
 
 
-def test_the_right_to_request_tokens_can_be_left_out(chart):
-    assert "serviceaccounts/token" not in json.dumps(
-        of_kind(chart(rbac={"serviceAccountTokens": False}), "ClusterRole")
-    )
+@pytest.mark.parametrize(
+    ("value", "resource"), [("serviceAccountTokens", "serviceaccounts/token"), ("configMaps", "configmaps")]
+)
+def test_rights_that_not_every_store_needs_can_be_left_out(chart, value, resource):
+    role = json.dumps(of_kind(chart(rbac={value: False}), "ClusterRole"))
+    assert f'"{resource}"' not in role
 
 
 def test_whoever_may_view_a_namespace_sees_its_stores_and_whoever_edits_it_declares_them(plane, installed, namespace):

@@ -10,10 +10,14 @@ from typing import cast
 import pytest
 
 from keyferry.backends.base import Backend
+from keyferry.backends.vault import VaultBackend
 from tests.contract.aws_stores import ISSUER, SIGNER
 from tests.contract.subject import Subject
+from tests.contract.vault_stores import everything, store
+from tests.servers import vault_server
 from tests.standins.aws import AwsStandIn
 from tests.standins.aws_sts import Issuer, Role
+from tests.standins.vault_proxy import VaultProxy
 
 SUBJECTS = sorted(path.stem for path in (Path(__file__).parent / "subjects").glob("[!_]*.py"))
 
@@ -52,3 +56,36 @@ def payments(aws: AwsStandIn) -> Role:
     """A role that trusts one ServiceAccount."""
     aws.sts.issuers[ISSUER] = Issuer(("sts.amazonaws.com",), lambda _: SIGNER.public_key())
     return aws.sts.role("payments", issuer=ISSUER, subject="system:serviceaccount:payments:keyferry")
+
+
+@pytest.fixture
+def vault() -> Iterator[VaultProxy]:
+    """A real Vault, behind a proxy that counts."""
+    with VaultProxy(vault_server.shared()) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+def kv(vault: VaultProxy) -> str:
+    """A KV engine of version 2 of the test's own; where it is mounted."""
+    return vault.vault.engine(2)
+
+
+@pytest.fixture
+def all_of_kv(kv: str) -> str:
+    """A policy that allows everything there."""
+    return everything(kv)
+
+
+@pytest.fixture
+async def kv2(vault: VaultProxy, kv: str) -> AsyncIterator[VaultBackend]:
+    """A store on that engine, which may do everything."""
+    async with aclosing(store(vault, kv)) as made:
+        yield made
+
+
+@pytest.fixture
+async def kv1(vault: VaultProxy) -> AsyncIterator[VaultBackend]:
+    """The same on an engine of version 1."""
+    async with aclosing(store(vault, vault.vault.engine(1), spec={"version": "v1"})) as made:
+        yield made

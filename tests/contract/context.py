@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
-from keyferry.api.providers.references import SecretKeyRef, ServiceAccountRef
+from keyferry.api.providers.references import CaProvider, SecretKeyRef, ServiceAccountRef
 from keyferry.backends.base import Context, Token
 from keyferry.errors import BackendUnavailable, CredentialsMissing
-from keyferry.values import StoreKey
+from keyferry.values import Scope, StoreKey
 
 T = TypeVar("T")
 
@@ -52,6 +52,9 @@ class SeededCluster:
         except KeyError:
             raise CredentialsMissing(f"Secret {ref.name} has no key {ref.key}") from None
 
+    async def authority(self, ref: CaProvider) -> bytes:
+        return await self.secret(SecretKeyRef(name=ref.name, key=ref.key))
+
     async def token(self, ref: ServiceAccountRef, audience: str) -> Token:
         return Token(self.token_for(ref, audience), expires_at=time.time() + 3600)
 
@@ -66,6 +69,7 @@ def context(
     ambient: bool = False,
     store: StoreKey | None = None,
     endpoint_allowed: Callable[[str], bool] = lambda _: True,
+    scope: Scope | None = None,
 ) -> Context:
     """A namespaced store's context unless told otherwise."""
     return Context(
@@ -77,6 +81,7 @@ def context(
         data_dir=data_dir,
         ambient=ambient,
         endpoint_allowed=endpoint_allowed,
+        scope=scope or Scope(),
     )
 
 

@@ -17,6 +17,12 @@ class Subject(Protocol):
     """A backend's other end: seeds secrets past the backend under test, and makes it fail."""
 
     wrong_login: type[SyncError]  # what a backend says whose login is not accepted
+    batches: bool  # whether one call can bring several values
+    tags: bool  # whether secrets have any
+    restores: bool  # whether what was deleted can be had back
+
+    def as_read(self, data: bytes) -> bytes:
+        """The value that a read gives where this was put."""
 
     def backend(self, *, timeout: float = 10.0, wrong_login: bool = False) -> Backend:
         """A new backend as an operator would make it. The suite closes it."""

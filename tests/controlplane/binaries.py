@@ -35,8 +35,40 @@ def say(line: str) -> None:
 
 def cache_folder(environ: Mapping[str, str] = os.environ) -> Path:
     """The folder of these versions. Another version has another folder."""
+    return _cache(environ) / f"controlplane-{pins.digest()}"
+
+
+def find_program(source: pins.Source, environ: Mapping[str, str] = os.environ) -> Path:
+    """The one program of a source that is no part of the control plane; nothing is built."""
+    program = _program_of(source, environ)
+    if not os.access(program, os.X_OK):
+        raise BinariesMissing(
+            f"There is no {source.name} for the tests. Run `make servers` once (it builds it and keeps it)."
+        )
+    return program
+
+
+def ensure_program(
+    source: pins.Source, environ: Mapping[str, str] = os.environ, say: Callable[[str], None] = say
+) -> Path:
+    """That program, built first where it is missing."""
+    found = _program_of(source, environ)
+    if not os.access(found, os.X_OK):
+        found.parent.mkdir(parents=True, exist_ok=True)
+        with _only_one(found.parent / ".lock", say):
+            if not os.access(found, os.X_OK):  # the other one built it
+                _get(source, found.parent, say, None)
+    return found
+
+
+def _program_of(source: pins.Source, environ: Mapping[str, str]) -> Path:
+    (program,) = source.programs
+    return _cache(environ) / f"{program}-{pins.digest([source])}" / program
+
+
+def _cache(environ: Mapping[str, str]) -> Path:
     default = Path(environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "keyferry"
-    return Path(environ.get("KEYFERRY_CACHE") or default) / f"controlplane-{pins.digest()}"
+    return Path(environ.get("KEYFERRY_CACHE") or default)
 
 
 def find(environ: Mapping[str, str] = os.environ) -> Binaries:
@@ -94,6 +126,6 @@ def _only_one(lock: Path, say: Callable[[str], None]) -> Iterator[None]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            say("another process is getting the control plane's programs: waiting for it")
+            say("another process is getting these programs: waiting for it")
             fcntl.flock(file, fcntl.LOCK_EX)
         yield

@@ -3,6 +3,7 @@
 import hashlib
 import platform
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -79,11 +80,13 @@ def architecture() -> str:
     return {"x86_64": "amd64", "aarch64": "arm64"}.get(machine, machine)
 
 
-def digest() -> str:
+def digest(sources: Iterable[Source] = SOURCES) -> str:
     """What names the cache folder: a changed version is another folder, and so is built again."""
     seen = hashlib.sha256(f"{platform.system()} {architecture()}".encode())
-    for source in SOURCES:
+    for source in sources:
         seen.update((source.folder / "go.mod").read_bytes() + source.ldflags.encode())
+        for file in sorted(source.folder.glob("*.go")):  # a program of our own
+            seen.update(file.read_bytes())
     return seen.hexdigest()[:12]
 
 

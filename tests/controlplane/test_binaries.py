@@ -1,12 +1,16 @@
 import hashlib
 import http.server
 import io
+import shutil
 import tarfile
 import threading
+from dataclasses import replace
 
 import pytest
 
 from tests.controlplane import binaries, gobuild, pins, release
+from tests.servers.sources import SOURCES as SERVERS
+from tests.servers.sources import VAULT
 
 NOWHERE = "http://127.0.0.1:1"  # nobody listens on port 1
 PROGRAMS = ("etcd", "helm", "kube-apiserver", "kube-controller-manager", "kubectl")
@@ -191,7 +195,32 @@ def test_what_is_missing_is_named_with_the_command_that_gets_it(tmp_path):
         binaries.find({"KEYFERRY_CACHE": str(tmp_path)})
 
 
-@pytest.mark.parametrize("source", pins.SOURCES, ids=lambda source: source.name)
+def test_a_server_is_built_once_and_then_found(go, said, tmp_path):
+    go(BUILDS)
+    environ = {"KEYFERRY_CACHE": str(tmp_path / "cache")}
+    with pytest.raises(binaries.BinariesMissing, match=r"There is no Vault .* Run `make servers` once"):
+        binaries.find_program(VAULT, environ)
+
+    made = binaries.ensure_program(VAULT, environ, said)
+
+    assert made.read_text() == "built\n"
+    assert said[0] == "nobody publishes releases of Vault: building from source"
+    said.clear()
+    assert binaries.ensure_program(VAULT, environ, said) == binaries.find_program(VAULT, environ) == made
+    assert said == []
+
+
+def test_another_line_of_a_servers_own_code_is_another_server(tmp_path):
+    folder = tmp_path / "vault"
+    shutil.copytree(VAULT.folder, folder)
+    before = pins.digest([replace(VAULT, folder=folder)])
+    (folder / "main.go").write_text((folder / "main.go").read_text() + "// more\n")
+
+    assert before == pins.digest([VAULT])
+    assert pins.digest([replace(VAULT, folder=folder)]) != before
+
+
+@pytest.mark.parametrize("source", [*pins.SOURCES, *SERVERS], ids=lambda source: source.name)
 def test_every_pinned_module_says_its_version_and_has_its_sums(source):
     assert source.version.startswith("v")
     assert f"{source.module} {source.version} h1:" in (source.folder / "go.sum").read_text()

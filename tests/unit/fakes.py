@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import json
+import math
 import re
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
@@ -116,6 +117,9 @@ class FakeBackend(PlainBackend):
             number += 1
             for entry in page:
                 yield entry
+
+    def sweep_calls(self, entries: int) -> int:
+        return math.ceil(entries / self.page)
 
     async def page_of(self, number: int) -> tuple[list[Entry], bool]:
         """A page of the catalogue, and whether another follows."""

@@ -9,7 +9,7 @@ import difflib
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import yaml
 
@@ -21,8 +21,23 @@ _COPIES = ("crds", "helm/keyferry/files/crds")
 _HINT_LINES = 40  # of a difference: enough to see what it is about
 
 
+def _list(dumper: yaml.SafeDumper, data: list[Any]) -> yaml.Node:
+    return dumper.represent_sequence("tag:yaml.org,2002:seq", data, flow_style=all(map(_scalar, data)))
+
+
+def _map(dumper: yaml.SafeDumper, data: dict[str, Any]) -> yaml.Node:
+    plain_field = {"type", "description"} <= data.keys() and all(map(_scalar, data.values()))
+    return dumper.represent_mapping("tag:yaml.org,2002:map", data, flow_style=plain_field)
+
+
+def _scalar(value: Any) -> bool:
+    return not isinstance(value, dict | list)
+
+
 class _Dumper(yaml.SafeDumper):
-    """Writes everything out where it stands, so that a reader need not look an alias up."""
+    """Writes everything out where it stands, so that a reader need not look an alias up; a plain field in one line."""
+
+    yaml_representers: ClassVar[dict[Any, Any]] = {**yaml.SafeDumper.yaml_representers, list: _list, dict: _map}
 
     def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002 - the signature is PyYAML's
         return True

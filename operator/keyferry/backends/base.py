@@ -2,11 +2,11 @@
 
 import enum
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, TypeVar, runtime_checkable
 
-from keyferry.api.providers.references import SecretKeyRef, ServiceAccountRef
+from keyferry.api.providers.references import CaProvider, SecretKeyRef, ServiceAccountRef
 from keyferry.values import Entry, Fetched, Ref, Scope, StoreKey, Token
 
 T = TypeVar("T")
@@ -17,7 +17,7 @@ class Access:
     """What a login may do. `lacking` says in words which permission is missing and what that costs."""
 
     listing: bool = True  # the catalogue can be read
-    batching: bool = True  # several values come with one call
+    batching: bool | None = True  # several values come with one call; None: the backend knows no such call
     lacking: tuple[str, ...] = ()
 
 
@@ -40,7 +40,8 @@ class Backend(Protocol):
 class Catalogue(Protocol):
     """Backends that can tell what is there, and what changed, without reading a value."""
 
-    page: int  # how many entries one call lists at most
+    def sweep_calls(self, entries: int) -> int:
+        """How many calls it takes to list so many entries, as far as is known."""
 
     def entries(self, scope: Scope) -> AsyncIterator[Entry]:
         """Every entry in the scope, perhaps more. Raises SyncError; then what came before is not to be trusted."""
@@ -106,6 +107,9 @@ class Cluster(Protocol):
     async def secret(self, ref: SecretKeyRef) -> bytes:
         """One key of a Secret. Raises CredentialsMissing that names what is not there."""
 
+    async def authority(self, ref: CaProvider) -> bytes:
+        """Certificates to trust, of a Secret or ConfigMap. Raises CredentialsMissing that names what is not there."""
+
     async def token(self, ref: ServiceAccountRef, audience: str) -> Token:
         """A fresh token of a ServiceAccount. Raises CredentialsMissing when there is no such account."""
 
@@ -122,6 +126,7 @@ class Context:
     data_dir: Path  # where backends that keep files keep them
     ambient: bool  # may this store use the operator's own credentials?
     endpoint_allowed: Callable[[str], bool]  # may this store send requests to this URL?
+    scope: Scope = field(default_factory=Scope)  # what of the backend its mapping can reach
 
 
 __all__ = [

@@ -2,11 +2,11 @@
 
 from importlib import import_module
 
-from keyferry.api.providers import PROVIDERS, Provider
+from keyferry.api.providers import Provider
 from keyferry.backends.base import Backend, Context
 from keyferry.errors import SpecInvalid
 
-_MODULES = {name: f"{__package__}.{name}" for name in PROVIDERS}
+_MODULES = {name: f"{__package__}.{name}" for name in Provider.model_fields}
 
 
 def create(provider: Provider, context: Context) -> Backend:

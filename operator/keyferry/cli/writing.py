@@ -67,7 +67,8 @@ async def put(
     place = store.place(key)
     there = await _claiming(store, place)
     if there is None:
-        name, tags = await _free_name(store, place), tags_after(store, place, CREATED, changes)
+        created = CREATED if store.spec.provider.tagged else {}
+        name, tags = await _free_name(store, place), tags_after(store, place, created, changes)
         return Written(name, await writer.put(name, data, tags), tags)
     tags = tags_after(store, place, there.tags, changes)
     before = (await store.backend.fetch([ref := Ref(there.id)]))[ref]

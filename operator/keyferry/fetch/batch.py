@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import math
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
@@ -20,7 +21,7 @@ _CLOSED = "the store was closed while its values were being read"
 
 @dataclass(slots=True)
 class Cache:
-    """Values by ref, the oldest out first. Times are the loop's, in seconds."""
+    """Values by ref, the oldest out first. Times are the loop's, in seconds: when the call began that read them."""
 
     size: int
     age: float
@@ -31,6 +32,11 @@ class Cache:
         """The value at just that version, if it is kept and young enough."""
         kept = self._kept.get(ref)
         return kept[1] if kept and kept[1].version == version and now - kept[0] < self.age else None
+
+    def since(self, ref: Ref, not_before: float, now: float) -> Value | None:
+        """The value, if it is kept and was read by a call that began then or later."""
+        kept = self._kept.get(ref)
+        return kept[1] if kept and not_before <= kept[0] and now - kept[0] < self.age else None
 
     def put(self, ref: Ref, value: Value, now: float) -> None:
         """Keep a value, and let go of what is too old or too much."""
@@ -47,6 +53,14 @@ class Cache:
         return len(self._kept) > self.size or self._bytes > _CACHED_BYTES or now - oldest >= self.age
 
 
+@dataclass(frozen=True, slots=True)
+class _Chunk:
+    """What one call reads."""
+
+    began: float  # the loop's time
+    futures: dict[Ref, "asyncio.Future[Fetched]"]
+
+
 @dataclass(slots=True)
 class Batcher:
     """Reads values by as few calls as the backend allows. One event loop owns it.
@@ -61,12 +75,12 @@ class Batcher:
     _since: float = field(default=0.0, init=False)  # the loop's time when the first of those that wait came
     _timer: asyncio.TimerHandle | None = field(default=None, init=False)
     _fires: float = field(default=0.0, init=False)  # when; uvloop's handles cannot always tell
-    _reading: dict[asyncio.Task[None], dict[Ref, "asyncio.Future[Fetched]"]] = field(default_factory=dict, init=False)
+    _reading: dict[asyncio.Task[None], _Chunk] = field(default_factory=dict, init=False)
     _closed: bool = field(default=False, init=False)
 
     def under_way(self, refs: Collection[Ref]) -> dict[Ref, "asyncio.Future[Fetched]"]:
         """Answers that are on their way, to whoever asked for them earlier."""
-        return {ref: chunk[ref] for chunk in self._reading.values() for ref in refs if ref in chunk}
+        return self._begun_since(-math.inf, refs)
 
     async def join(self, answers: Mapping[Ref, "asyncio.Future[Fetched]"]) -> dict[Ref, Fetched]:
         """Wait for such answers: they may be a little older than the question."""
@@ -74,18 +88,23 @@ class Batcher:
             await asyncio.wait(set(answers.values()))
         return {ref: future.result() for ref, future in answers.items()}
 
-    async def fetch(self, refs: Collection[Ref]) -> dict[Ref, Fetched]:
-        """An answer for every ref, read after this call began."""
+    async def fetch(self, refs: Collection[Ref], *, not_before: float = math.inf) -> dict[Ref, Fetched]:
+        """An answer for every ref, of a call that began after this one, or at `not_before` or later."""
         if self._closed:
             return dict.fromkeys(refs, StoreNotReady(_CLOSED))
         loop = asyncio.get_running_loop()
+        futures = self._begun_since(not_before, refs)
         if not self._waiting:
             self._since = loop.time()
-        futures = {ref: self._waiting.setdefault(ref, loop.create_future()) for ref in refs}
+        futures |= {ref: self._waiting.setdefault(ref, loop.create_future()) for ref in refs if ref not in futures}
         self._arm(loop)
         if futures:
             await asyncio.wait(set(futures.values()))
         return {ref: future.result() for ref, future in futures.items()}
+
+    def _begun_since(self, not_before: float, refs: Collection[Ref]) -> dict[Ref, "asyncio.Future[Fetched]"]:
+        chunks = [chunk for chunk in self._reading.values() if chunk.began >= not_before]
+        return {ref: chunk.futures[ref] for chunk in chunks for ref in refs if ref in chunk.futures}
 
     def _arm(self, loop: asyncio.AbstractEventLoop) -> None:
         """Send what is full when all of this moment have asked, and give the rest a little time for company."""
@@ -112,7 +131,7 @@ class Batcher:
     def _send(self, size: int) -> None:
         chunk = {ref: self._waiting.pop(ref) for ref in list(self._waiting)[: max(1, size)]}
         task = asyncio.create_task(self._one(chunk))
-        self._reading[task] = chunk
+        self._reading[task] = _Chunk(asyncio.get_running_loop().time(), chunk)
         task.add_done_callback(self._done)
 
     async def _one(self, chunk: dict[Ref, "asyncio.Future[Fetched]"]) -> None:
@@ -134,7 +153,7 @@ class Batcher:
         self._closed = True
         if self._timer:
             self._timer.cancel()
-        for chunk in (self._waiting, *self._reading.values()):
+        for chunk in (self._waiting, *(each.futures for each in self._reading.values())):
             _answer(chunk, dict.fromkeys(chunk, StoreNotReady(_CLOSED)))
         self._waiting.clear()
         tasks = list(self._reading)

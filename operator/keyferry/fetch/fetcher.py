@@ -115,7 +115,7 @@ class Fetcher:
             if snapshot.started < at and any(isinstance(answer, SyncError) for answer in answers.values()):
                 answers = self._in(await self._snapshot(not_before=at), asked, hierarchy)
         except PermissionDenied as refused:
-            return await self._unlisted(asked, hierarchy, refused)
+            return await self._unlisted(asked, hierarchy, refused, not_before=at - slack)
         except SyncError as failure:
             return dict.fromkeys(asked, failure)
         return answers if expected(answers) else await self._confirmed(answers, hierarchy)
@@ -156,7 +156,10 @@ class Fetcher:
     def _costly(self) -> bool:
         """Whether a sweep takes more calls than reading directly, where that would do."""
         searched = asyncio.get_running_loop().time() - self._searched_at < _SEARCH_SECONDS
-        return self.mapping.named and not searched and self._pages > self._reads() + _LEARNING_PAGES
+        if not self.mapping.named or searched or not isinstance(self.backend, Catalogue):
+            return False
+        asked = max(1, self.demand())  # so many are listed at least: some need not be swept to know that it costs more
+        return self._pages > self._reads() + _LEARNING_PAGES or self.backend.sweep_calls(asked) > asked
 
     def _reads(self) -> int:
         """How many calls it takes to read directly for every ExternalSecret."""
@@ -181,8 +184,8 @@ class Fetcher:
         entries: list[Entry] = []
         async for entry in catalogue.entries(self.mapping.scope()):
             entries.append(entry)
-            if len(entries) > pages * catalogue.page:
-                self._pages = pages = pages + 1
+            if (calls := catalogue.sweep_calls(len(entries))) != pages:
+                self._pages = pages = calls
                 self._listed()  # given up where it turns out to cost more than reading
         snapshot = Snapshot.of(entries, self.mapping, started=started)
         self._unswept = False
@@ -209,12 +212,12 @@ class Fetcher:
         return (self.guard.held or answer) if isinstance(answer, SecretMissing) else answer
 
     async def _unlisted(
-        self, asked: Collection[Lookup | Search], hierarchy: tuple[str, ...], refusal: SyncError
+        self, asked: Collection[Lookup | Search], hierarchy: tuple[str, ...], refusal: SyncError, *, not_before: float
     ) -> Looked:
         """Answers without the catalogue: by name where names are what the mapping goes by, and no searches."""
         self._unswept = True
         lookups = [each for each in asked if isinstance(each, Lookup)] if self.mapping.named else []
-        return {**dict.fromkeys(asked, refusal), **await self._read(lookups, hierarchy)}
+        return {**dict.fromkeys(asked, refusal), **await self._read(lookups, hierarchy, not_before=not_before)}
 
     async def _confirmed(
         self, answers: Mapping[Lookup | Search, tuple[Found, ...] | SyncError], hierarchy: tuple[str, ...]
@@ -236,9 +239,9 @@ class Fetcher:
         return not answer[0].version
 
     async def _read(
-        self, lookups: Collection[Lookup], hierarchy: tuple[str, ...]
+        self, lookups: Collection[Lookup], hierarchy: tuple[str, ...], *, not_before: float = math.inf
     ) -> dict[Lookup | Search, tuple[Found, ...] | SyncError]:
-        """Versions by reading values: the nearest place that holds one."""
+        """Versions by reading values: the nearest place that holds one. Reads since `not_before` serve, too."""
         wanted: dict[Lookup, list[Ref]] = {}
         answers: dict[Lookup | Search, tuple[Found, ...] | SyncError] = {}
         for each in lookups:
@@ -250,7 +253,7 @@ class Fetcher:
                 answers[each] = refused
         # A version that the nearest place lacks must not be taken from a farther: is the nearest claimed at all?
         claims = {_current(ref) for refs in wanted.values() if len(refs) > 1 for ref in refs}
-        read = await self._fetch(claims.union(*wanted.values()))
+        read = await self._fetch(claims.union(*wanted.values()), not_before=not_before)
         for each, refs in wanted.items():
             nearest = next((ref for ref in refs if _claimed(ref, read)), None)
             if nearest is None:
@@ -264,8 +267,12 @@ class Fetcher:
         return found.value or cached  # what came with the look is fresh
 
     async def _batch(self, refs: Collection[Ref]) -> Mapping[Ref, Fetched]:
-        """Read values; where no catalogue tells what vanished, have the guard take it from them."""
+        """Read values, and keep them; where no catalogue tells what vanished, have the guard take it from them."""
+        began = asyncio.get_running_loop().time()
         fetched = await self.backend.fetch(refs)
+        for ref, answer in fetched.items():
+            if self.cache and isinstance(answer, Value):
+                self.cache.put(ref, answer, began)
         if not self._unswept:
             return fetched
         current = {ref.id: answer for ref, answer in fetched.items() if not ref.version}
@@ -273,23 +280,28 @@ class Fetcher:
         self.guard.read(told, asyncio.get_running_loop().time())
         return fetched
 
-    async def _fetch(self, refs: Collection[Ref]) -> dict[Ref, Fetched]:
-        if not refs:
-            return {}
-        fetched = await self._batcher.fetch(refs)
-        now, before = asyncio.get_running_loop().time(), self.readable
-        for ref, answer in fetched.items():
+    async def _fetch(self, refs: Collection[Ref], *, not_before: float = math.inf) -> dict[Ref, Fetched]:
+        """Answers of calls that begin now, or began at `not_before` or later."""
+        recent, before = self._read_since(not_before, refs), self.readable
+        if recent.keys() == set(refs):
+            return recent
+        fetched = await self._batcher.fetch([ref for ref in refs if ref not in recent], not_before=not_before)
+        for answer in fetched.values():
             if isinstance(answer, Value):
                 self.readable = True
-                if self.cache:
-                    self.cache.put(ref, answer, now)
             elif isinstance(answer, PermissionDenied):
                 self.readable = self.readable or False
             elif isinstance(answer, _TROUBLE) and not isinstance(answer, Throttled):
                 self.trouble(answer)
         if self.readable is not before:
             self.swept()
-        return fetched
+        return recent | fetched
+
+    def _read_since(self, not_before: float, refs: Collection[Ref]) -> dict[Ref, Fetched]:
+        if self.cache is None:
+            return {}
+        now = asyncio.get_running_loop().time()
+        return {ref: value for ref in refs if (value := self.cache.since(ref, not_before, now))}
 
 
 def unusable(store: str, mapping: StoreMapping, access: Access) -> PermissionDenied | None:

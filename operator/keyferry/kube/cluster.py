@@ -4,10 +4,10 @@ import base64
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from keyferry.api.providers.references import SecretKeyRef, ServiceAccountRef
+from keyferry.api.providers.references import CaProvider, SecretKeyRef, ServiceAccountRef
 from keyferry.errors import CredentialsMissing, SpecInvalid
 from keyferry.kube.client import Kube, path
-from keyferry.kube.errors import NotFound
+from keyferry.kube.errors import Forbidden, NotFound
 from keyferry.values import Key, StoreKey, Token
 
 
@@ -34,6 +34,23 @@ class StoreCluster:
         if ref.key not in data:
             raise CredentialsMissing(f"{self.store}: Secret {at} has no key {ref.key}")
         return base64.b64decode(data[ref.key])
+
+    async def authority(self, ref: CaProvider) -> bytes:
+        """The certificates to trust. Raises CredentialsMissing that names what is not there."""
+        if ref.type == "Secret":
+            return await self.secret(SecretKeyRef(name=ref.name, key=ref.key, namespace=ref.namespace))
+        at = Key(self._namespace(ref.namespace, f"ConfigMap {ref.name}"), ref.name)
+        try:
+            found = await self.kube.get(path("v1", "configmaps", at.namespace, at.name))
+        except NotFound as missing:
+            raise CredentialsMissing(f"{self.store}: ConfigMap {at} is not there") from missing
+        except Forbidden as refused:
+            raise CredentialsMissing(
+                f"{self.store}: the operator may not read ConfigMap {at}: name a Secret, or allow it (rbac.configMaps)"
+            ) from refused
+        if ref.key not in (found.get("data") or {}):
+            raise CredentialsMissing(f"{self.store}: ConfigMap {at} has no key {ref.key}")
+        return str(found["data"][ref.key]).encode()
 
     async def token(self, ref: ServiceAccountRef, audience: str) -> Token:
         """A fresh token of a ServiceAccount. Raises CredentialsMissing when there is no such account."""

@@ -66,5 +66,5 @@ def _ref(mapping: StoreMapping, entry: Entry, version: str = "") -> Ref:
 def _found(mapping: StoreMapping, entry: Entry, lookup: Lookup) -> Found | SyncError:
     version = entry.versions.get(lookup.version, "")
     if not version and not lookup.version:
-        return SecretMissing(f"key {lookup.key!r}: {entry.name} has no value yet")
+        return SecretMissing(f"key {lookup.key!r}: {entry.name} has no value yet, or none any more")
     return Found(lookup.key, _ref(mapping, entry, lookup.version), version)

@@ -188,6 +188,7 @@ class Stores:
         key, name = store.key, str(store.key)
         limits = spec.refresh
         budget = Budget(name, limits.calls_per_second, limits.concurrency, limits.timeout.total_seconds())
+        mapping = mapping_of(spec, cluster=not key.namespace)
         context = Context(
             store=key,
             cluster=store.cluster,
@@ -197,12 +198,13 @@ class Stores:
             data_dir=self.settings.data_dir,
             ambient=not key.namespace or self.settings.allow_ambient_in_namespaces,
             endpoint_allowed=self.settings.endpoint_allowed if key.namespace else lambda _: True,
+            scope=mapping.scope(),
         )
         cache = Cache(spec.cache.maximum_size, spec.cache.expire_after_write.total_seconds())
         return Fetcher(
             store=name,
             backend=registry.create(spec.provider, context),
-            mapping=mapping_of(spec, cluster=not key.namespace),
+            mapping=mapping,
             budget=budget,
             guard=guard,
             cache=cache if spec.cache.enabled else None,

@@ -17,10 +17,16 @@ class AwsSubject:
     """An account that a user with an access key reads."""
 
     wrong_login: type[SyncError] = AuthFailed
+    batches = True
+    tags = True
+    restores = True
 
     def __init__(self, aws: AwsStandIn) -> None:
         self._aws = aws
         self._reader = aws.iam.user("reader")
+
+    def as_read(self, data: bytes) -> bytes:
+        return data
 
     def backend(self, *, timeout: float = 10.0, wrong_login: bool = False) -> AwsBackend:
         key = AccessKey(self._reader.id, "not-the-secret") if wrong_login else self._reader

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager, closing, contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import ClassVar
 
 from keyferry.api.providers.references import SecretKeyRef
 from keyferry.api.providers.sql import Sql, SqlEncryption
@@ -25,10 +26,16 @@ class SqliteSubject:
     data_dir: Path
     made: list[SqlBackend] = field(default_factory=list)
     wrong_login: type[SyncError] = AuthFailed
+    batches: ClassVar[bool] = True
+    tags: ClassVar[bool] = True
+    restores: ClassVar[bool] = False
 
     @property
     def file(self) -> Path:
         return self.data_dir / "sql" / "payments" / "app.db"
+
+    def as_read(self, data: bytes) -> bytes:
+        return data
 
     def backend(self, *, timeout: float = 10.0, wrong_login: bool = False) -> SqlBackend:
         key = b"another key of at least 32 characters" if wrong_login else b"a key of at least 32 characters, this"

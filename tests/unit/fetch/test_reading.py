@@ -15,10 +15,12 @@ from keyferry.errors import (
     SyncError,
     Throttled,
 )
-from tests.unit.fakes import PlainBackend
-from tests.unit.fetch.counter import Counter, filled
+from keyferry.values import Search
+from tests.unit.fakes import FakeBackend, PlainBackend
+from tests.unit.fetch.counter import Counter, filled, now
 
 pytestmark = pytest.mark.looptime(start=1000.0)
+ALL = Search(regexp=".")
 
 
 async def test_a_read_without_a_catalogue_brings_value_and_version_at_once():
@@ -33,6 +35,60 @@ async def test_a_secret_that_vanished_between_look_and_read_is_missing():
     found = await counter.found("k0")
     del counter.backend.secrets["k0"]
     assert [type(each) for each in (await counter.fetcher.values(found)).values()] == [SecretMissing]
+
+
+async def test_whoever_looks_in_one_moment_without_a_catalogue_shares_the_read():
+    counter = Counter(filled(3, kind=PlainBackend))
+    at = now()
+    await asyncio.gather(*(counter.look("k0", at=at) for _ in range(10)))
+    await asyncio.sleep(1)
+    await asyncio.gather(*(counter.look("k0", at=at) for _ in range(10)))
+    assert counter.backend.calls == {"fetch": 1}
+
+
+async def test_a_read_that_is_older_than_a_look_may_be_is_not_shared():
+    counter = Counter(filled(3, kind=PlainBackend))
+    await counter.look("k0")
+    await counter.look("k0")
+    assert counter.backend.calls == {"fetch": 2}
+    await counter.look("k0", slack=5.0)
+    assert counter.backend.calls == {"fetch": 2}
+
+
+async def test_a_read_under_way_serves_who_may_have_it_and_no_other():
+    counter = Counter(filled(1, kind=PlainBackend))
+    counter.backend.gate = asyncio.Event()
+    at = now()
+    first = asyncio.create_task(counter.look("k0", at=at))
+    await asyncio.sleep(1)
+    same, later = (asyncio.create_task(counter.look("k0", at=each)) for each in (at, now()))
+    await asyncio.sleep(1)
+    counter.backend.gate.set()
+    await asyncio.gather(first, same, later)
+    assert counter.backend.calls == {"fetch": 2}
+
+
+async def test_without_a_cache_only_reads_under_way_are_shared():
+    counter = Counter(filled(1, kind=PlainBackend), cache=None)
+    at = now()
+    await counter.look("k0", at=at)
+    await counter.look("k0", at=at)
+    assert counter.backend.calls == {"fetch": 2}
+
+
+async def test_a_catalogue_that_costs_a_call_for_each_secret_and_more_is_not_even_begun():
+    counter = Counter(filled(50, kind=OneByOne), demand=10)
+    await counter.look("k0")
+    assert counter.backend.calls == {"fetch": 1}
+    assert len(await counter.found(ALL)) == 50
+    assert counter.backend.calls["list"] > 0
+
+
+class OneByOne(FakeBackend):
+    """Lists as Vault does: a call for the folder, and one for each secret in it."""
+
+    def sweep_calls(self, entries: int) -> int:
+        return entries + 1
 
 
 async def test_values_come_in_batches_and_once():

@@ -2,14 +2,14 @@
 
 import base64
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from keyferry.api.conditions import Condition
-from keyferry.api.providers.references import SecretKeyRef, ServiceAccountRef
+from keyferry.api.providers.references import CaProvider, SecretKeyRef, ServiceAccountRef
 from keyferry.errors import CredentialsMissing, KubeUnavailable, SpecInvalid, TargetNotOwned, TargetRejected
 from keyferry.kube import events, secrets, status
 from keyferry.kube.cluster import StoreCluster
@@ -259,6 +259,32 @@ def cluster(kube: FakeKube, namespace: str = "team") -> StoreCluster:
 
 def ref(namespace: str | None = None, key: str = "k") -> SecretKeyRef:
     return SecretKeyRef(name="login", key=key, namespace=namespace)
+
+
+def ca(kind: Literal["Secret", "ConfigMap"], key: str = "ca.crt") -> CaProvider:
+    return CaProvider(type=kind, name="ca", key=key)
+
+
+async def test_a_store_reads_its_authority_from_a_config_map_or_a_secret():
+    kube = FakeKube()
+    kube.put("configmaps", "ca", "team", data={"ca.crt": "of the map"})
+    kube.put("secrets", "ca", "team", data={"ca.crt": base64.b64encode(b"of the secret").decode()})
+    mine = cluster(kube)
+    assert await mine.authority(ca("ConfigMap")) == b"of the map"
+    assert mine.used == {}
+    assert await mine.authority(ca("Secret")) == b"of the secret"
+    assert set(mine.used) == {Key("team", "ca")}
+
+
+async def test_an_authority_that_is_not_there_is_named():
+    kube = FakeKube()
+    with pytest.raises(CredentialsMissing, match="ConfigMap team/ca is not there"):
+        await cluster(kube).authority(ca("ConfigMap"))
+    kube.put("configmaps", "ca", "team", data={"ca.crt": "x"})
+    with pytest.raises(CredentialsMissing, match=r"ConfigMap team/ca has no key tls\.crt"):
+        await cluster(kube).authority(ca("ConfigMap", "tls.crt"))
+    with pytest.raises(SpecInvalid, match="say in which namespace ConfigMap ca is"):
+        await cluster(kube, "").authority(ca("ConfigMap"))
 
 
 async def test_a_store_reads_its_login_and_knows_at_which_version():

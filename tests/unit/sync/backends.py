@@ -28,9 +28,8 @@ class Session:
     def batch(self) -> int:
         return self.far.batch
 
-    @property
-    def page(self) -> int:
-        return self.far.page
+    def sweep_calls(self, entries: int) -> int:
+        return self.far.sweep_calls(entries)
 
     async def check(self) -> Access:
         if (ref := self.spec.encryption.key_secret_ref).name != NO_LOGIN:

@@ -1,39 +1,50 @@
 """What a store says about its backend: a module a provider, and in `references` what they share."""
 
+from collections.abc import Iterable
+from typing import Any
+
 from pydantic import ConfigDict, Field
 
 from keyferry.api.model import Model, given, rule, rules
 from keyferry.api.providers.aws import Aws
 from keyferry.api.providers.sql import Sql
+from keyferry.api.providers.vault import Vault
 
-PROVIDERS = ("aws", "sql")  # the fields of Provider; a backend's module and extra are called the same
-_TAGGED = frozenset({"aws", "sql"})
-_ONE = f"give exactly one provider: {', '.join(PROVIDERS[:-1])} or {PROVIDERS[-1]}"
+
+def _exactly_one(schema: dict[str, Any]) -> None:
+    names = list(schema["properties"])
+    schema.update(rules(rule(f"{given(*names)} == 1", _asked(names))))
+
+
+def _asked(names: Iterable[str]) -> str:
+    *others, last = names
+    return f"give exactly one provider: {', '.join(others)} or {last}"
 
 
 class Provider(Model):
-    """The backend: exactly one."""
+    """The backend: exactly one. What makes a provider known is its field here; its backend is the package so named."""
 
-    model_config = ConfigDict(json_schema_extra=rules(rule(f"{given(*PROVIDERS)} == 1", _ONE)))
+    model_config = ConfigDict(json_schema_extra=_exactly_one)
 
     aws: Aws | None = Field(None, description="AWS Secrets Manager.")
     sql: Sql | None = Field(None, description="A SQL table with encrypted values, kept by the operator (SQLite).")
-
-    @property
-    def tagged(self) -> bool:
-        """Whether its catalogue lists tags, so that a shared store maps by them unless it says otherwise."""
-        return self.name in _TAGGED
+    vault: Vault | None = Field(None, description="HashiCorp Vault or OpenBao: a KV secrets engine.")
 
     @property
     def name(self) -> str:
         """Which one is given. Raises ValueError where none is, or several are."""
-        named = [name for name in PROVIDERS if getattr(self, name) is not None]
+        named = [name for name in type(self).model_fields if getattr(self, name) is not None]
         if len(named) != 1:
-            raise ValueError(_ONE)
+            raise ValueError(_asked(type(self).model_fields))
         return named[0]
 
     @property
-    def chosen(self) -> Model:
+    def chosen(self) -> Any:
         """The one that is given. Raises ValueError where none is, or several are."""
-        chosen: Model = getattr(self, self.name)
-        return chosen
+        return getattr(self, self.name)
+
+    @property
+    def tagged(self) -> bool:
+        """Whether its catalogue lists tags, so that a shared store maps by them unless it says otherwise."""
+        tagged: bool = self.chosen.tagged
+        return tagged

@@ -1,6 +1,6 @@
 """AWS Secrets Manager, and how to log in there."""
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import ConfigDict, Field
 
@@ -140,6 +140,8 @@ class AwsEvents(Model):
 
 class Aws(Model):
     """AWS Secrets Manager."""
+
+    tagged: ClassVar[bool] = True
 
     region: (
         Annotated[

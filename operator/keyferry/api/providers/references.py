@@ -1,6 +1,6 @@
-"""What several providers refer to: Secrets and ServiceAccounts that log in, and addresses."""
+"""What several providers refer to: Secrets and ServiceAccounts that log in, certificates, addresses."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
@@ -39,4 +39,19 @@ class ServiceAccountRef(Model):
         None,
         description="The ServiceAccount's namespace. Required in a ClusterSecretStore; a SecretStore uses its own "
         "namespace only, and refuses another.",
+    )
+
+
+class CaProvider(Model):
+    """Certificates of a Secret or ConfigMap."""
+
+    model_config = ConfigDict(json_schema_extra=WHOLE)
+
+    type: Literal["Secret", "ConfigMap"] = Field(description="Secret or ConfigMap.")
+    name: ReferredName = Field(description="Its name.")
+    key: ReferredKey = Field(description="The key that holds certificates in PEM.")
+    namespace: ReferredName | None = Field(
+        None,
+        description="Its namespace. Required in a ClusterSecretStore; a SecretStore reads its own namespace only, and "
+        "refuses another.",
     )

@@ -1,6 +1,6 @@
 """A SQL table with encrypted values."""
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 
@@ -18,6 +18,8 @@ class SqlEncryption(Model):
 
 class Sql(Model):
     """A table in a SQL database; for now in SQLite, kept by the operator in its data folder."""
+
+    tagged: ClassVar[bool] = True
 
     database: Annotated[
         str,

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from keyferry.backends.aws import sdk
-from keyferry.backends.aws.calling import Caller
 from keyferry.backends.aws.errors import About
 from keyferry.backends.aws.keys import Keys
+from keyferry.backends.calling import Caller
 from keyferry.errors import AuthFailed
 
 if TYPE_CHECKING:

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from keyferry.api.providers.aws import Aws, AwsAccessKey, AwsAuth, AwsSharedCredentials
 from keyferry.api.providers.references import SecretKeyRef
 from keyferry.backends.aws import ambient, credentials_file, sdk
-from keyferry.backends.aws.calling import Caller
 from keyferry.backends.aws.keys import Keys, Login, Wallet
 from keyferry.backends.aws.place import AMBIENT_FLAG
 from keyferry.backends.aws.sts import AssumedRole, Sts, WebIdentity
 from keyferry.backends.base import Context
+from keyferry.backends.calling import Caller
 from keyferry.errors import CredentialsMissing, SpecInvalid
 
 

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, TypeVar
 from keyferry.api.providers.aws import Aws
 from keyferry.backends.aws import messages, sdk
 from keyferry.backends.aws.auth import login_of, uses_environment
-from keyferry.backends.aws.calling import Caller
 from keyferry.backends.aws.errors import About
 from keyferry.backends.aws.keys import Wallet
 from keyferry.backends.aws.place import Place, place_of, queue_of
 from keyferry.backends.aws.sqs import Sqs
 from keyferry.backends.base import Context
+from keyferry.backends.calling import Caller
 
 if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient

@@ -3,9 +3,8 @@
 They can hold anything, a signed request with its session token among them. Only known parts are taken out of them.
 """
 
-import copy
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
@@ -78,20 +77,6 @@ def told(failure: Failure, about: About) -> SyncError:
     found = (table[code] for code in failure.codes for table in (own, _KEYS_REFUSED, _OF_SDK) if code in table)
     otherwise = _misconfigured if about.service == "credentials" else _by_status(failure.status)
     return next(found, otherwise)(failure, about)
-
-
-def bare(error: SyncError) -> SyncError:
-    """The same error without its frames and causes: those hold keys and values."""
-    return copy.copy(error)
-
-
-async def bared(work: Awaitable[T]) -> T:
-    """What the work gives; where it fails, the error is bare."""
-    try:
-        return await work
-    except SyncError as e:
-        error = bare(e)
-    raise error
 
 
 def _by_status(status: int) -> Tell:

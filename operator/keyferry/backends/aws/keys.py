@@ -5,9 +5,9 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from typing import Protocol, TypeVar
 
-from keyferry.backends.aws.errors import LoginRefused, bare
-from keyferry.backends.aws.turns import Turns
-from keyferry.errors import AuthFailed, SyncError
+from keyferry.backends.aws.errors import LoginRefused
+from keyferry.backends.turns import Turns
+from keyferry.errors import AuthFailed, SyncError, bare
 
 T = TypeVar("T")
 

@@ -4,9 +4,8 @@ import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import TYPE_CHECKING
 
-from keyferry.backends.aws.errors import bared
 from keyferry.backends.base import Context, Heard
-from keyferry.errors import BackendUnavailable
+from keyferry.errors import BackendUnavailable, bared
 
 if TYPE_CHECKING:
     from keyferry.backends.aws.connection import Connection

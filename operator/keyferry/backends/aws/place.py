@@ -6,13 +6,10 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from keyferry.api.providers.aws import Aws
+from keyferry.backends.address import checked_address
 from keyferry.errors import SpecInvalid
 
 AMBIENT_FLAG = "--allow-ambient-in-namespaces"
-ENDPOINT_FLAG = "--allow-endpoint"
-
-_LABEL = r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
-_ADDRESS = re.compile(rf"https?://(\[[0-9A-Fa-f:.]+\]|({_LABEL}\.)*{_LABEL}\.?)(:(?P<port>[0-9]{{1,5}}))?/?")
 _QUEUE = re.compile(
     r"https://(vpce-[-a-z0-9]+\.)?sqs(-fips)?"
     r"\.(?P<region>[a-z]{2,}(-[a-z]+)+-[0-9]+)(\.vpce)?\.amazonaws\.com(\.cn)?"
@@ -68,17 +65,7 @@ def place_of(spec: Aws, *, ambient_region: str | None, known: Collection[str], a
 
 
 def _endpoint(field: str, url: str | None, allowed: Callable[[str], bool]) -> str | None:
-    if url is None:
-        return None
-    found = _ADDRESS.fullmatch(url)
-    if found is None or int(found["port"] or 0) > 65535:
-        raise SpecInvalid(f"spec.provider.aws.{field}: {url} is no address; write one such as https://sm.example:8443")
-    if not allowed(url):
-        raise SpecInvalid(
-            f"spec.provider.aws.{field}: this store may not send requests to {url}; whoever runs the operator can "
-            f"allow it with {ENDPOINT_FLAG}={url}"
-        )
-    return url
+    return None if url is None else checked_address(f"spec.provider.aws.{field}", url, allowed)
 
 
 def _region(spec: Aws, ambient_region: str | None, known: Collection[str]) -> str:

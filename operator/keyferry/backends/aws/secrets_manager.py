@@ -1,17 +1,18 @@
 """The backend: lists with ListSecrets, reads with BatchGetSecretValue, or one by one where that is not granted."""
 
 import asyncio
+import math
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
 
 from keyferry.api.providers.aws import Aws
 from keyferry.backends.aws import catalogue, reading, writing
-from keyferry.backends.aws.calling import Caller
-from keyferry.backends.aws.errors import CallDenied, bare, bared, told
+from keyferry.backends.aws.errors import CallDenied, told
 from keyferry.backends.aws.messages import Messages
-from keyferry.backends.aws.turns import Turns
 from keyferry.backends.base import Access, Context, Heard
-from keyferry.errors import BackendUnavailable, SecretMissing, SpecInvalid, SyncError
+from keyferry.backends.calling import Caller
+from keyferry.backends.turns import Turns
+from keyferry.errors import BackendUnavailable, SecretMissing, SpecInvalid, SyncError, bare, bared
 from keyferry.values import Entry, Fetched, Ref, Scope
 
 if TYPE_CHECKING:
@@ -47,7 +48,6 @@ class AwsBackend:
 
     def __init__(self, spec: Aws, context: Context) -> None:
         self.batch = reading.BATCH
-        self.page = catalogue.PAGE
         self._spec = spec
         self._context = context
         self._caller = Caller(context)
@@ -91,6 +91,10 @@ class AwsBackend:
             if token in seen or len(seen) >= catalogue.PAGES:
                 raise BackendUnavailable("Secrets Manager's pages of ListSecrets do not end")
             seen.add(token)
+
+    def sweep_calls(self, entries: int) -> int:
+        """A call for each page of a hundred."""
+        return math.ceil(entries / catalogue.PAGE)
 
     def hints(self) -> AsyncGenerator[Heard, None] | None:
         """What is heard from the queue that the spec names; None where it names none."""

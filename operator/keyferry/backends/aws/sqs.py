@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from keyferry.backends.aws import sdk
-from keyferry.backends.aws.calling import apart
 from keyferry.backends.aws.errors import About
 from keyferry.backends.aws.keys import Wallet
 from keyferry.backends.aws.place import QueuePlace
 from keyferry.backends.base import Context
+from keyferry.backends.calling import apart
 
 T = TypeVar("T")
 

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 from keyferry.api.providers.aws import AwsAssumeRole, AwsWebIdentity
 from keyferry.backends.aws import sdk
-from keyferry.backends.aws.calling import Caller
 from keyferry.backends.aws.errors import About, LoginRefused
 from keyferry.backends.aws.keys import Keys, Wallet
 from keyferry.backends.base import Context
+from keyferry.backends.calling import Caller
 
 if TYPE_CHECKING:
     from mypy_boto3_sts import STSClient

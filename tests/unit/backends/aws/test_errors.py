@@ -2,7 +2,7 @@ import pickle
 
 import pytest
 
-from keyferry.backends.aws.errors import About, CallDenied, Failure, LoginRefused, bare, told
+from keyferry.backends.aws.errors import About, CallDenied, Failure, LoginRefused, told
 from keyferry.errors import (
     AuthFailed,
     BackendUnavailable,
@@ -12,6 +12,7 @@ from keyferry.errors import (
     SpecInvalid,
     SyncError,
     Throttled,
+    bare,
 )
 
 ARN = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:acme/db-AbCdEf"

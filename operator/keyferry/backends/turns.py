@@ -3,8 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from keyferry.backends.aws.errors import bare
-from keyferry.errors import SyncError
+from keyferry.errors import SyncError, bare
 
 
 class Turns:

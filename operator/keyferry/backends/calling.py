@@ -18,7 +18,7 @@ class Caller:
 
     def __init__(self, context: Context) -> None:
         self._budget = context.call
-        self._threads = ThreadPoolExecutor(context.concurrency, thread_name_prefix=f"aws {context.store}")
+        self._threads = ThreadPoolExecutor(context.concurrency, thread_name_prefix=str(context.store))
 
     async def call(self, operation: str, work: Callable[[], T]) -> T:
         """A call that leaves the process, when the budget allows."""

@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from keyferry.backends.aws.calling import apart
+from keyferry.backends.calling import apart
 from keyferry.errors import BackendUnavailable
 
 

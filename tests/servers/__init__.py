@@ -1,0 +1,1 @@
+"""Servers behind backends, as tests run them: the real ones, built once and kept in the project's cache."""

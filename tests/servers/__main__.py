@@ -1,0 +1,21 @@
+"""`python -m tests.servers` builds the servers that tests need, where they are not in the cache yet."""
+
+import sys
+
+from tests.controlplane import binaries, gobuild
+from tests.servers.sources import SOURCES
+
+
+def main() -> int:
+    """The exit code."""
+    try:
+        for source in SOURCES:
+            binaries.say(f"{source.name}'s program is {binaries.ensure_program(source)}")
+    except gobuild.BuildFailed as e:
+        binaries.say(str(e))
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
