@@ -261,8 +261,17 @@ async def test_without_an_authority_of_its_own_the_operators_are_trusted_and_no_
         assert "an authority that is not trusted" in await said(backend, BackendUnavailable)
 
 
-async def test_what_are_no_certificates_is_told(vault: VaultProxy, kv: str):
-    cluster = SeededCluster({**holding(vault.vault).secrets, CA: {"ca.crt": b"-----BEGIN NOTHING"}})
+async def test_a_comment_among_certificates_means_nothing(vault: VaultProxy, kv: str):
+    good = holding(vault.vault, token=vault.vault.root_token)
+    bundle = "# Certifikát žluťoučkého koně\n".encode() + vault.vault.ca.read_bytes()
+    cluster = SeededCluster({**good.secrets, CA: {"ca.crt": bundle}})
+    async with aclosing(store(vault, kv, cluster=cluster)) as backend:
+        assert await reads(backend, kv)
+
+
+@pytest.mark.parametrize("data", [b"", b"\xff\xfe", b"-----BEGIN NOTHING", b"-----BEGIN CERTIFICATE-----\nAAAA"])
+async def test_what_are_no_certificates_is_told(vault: VaultProxy, kv: str, data: bytes):
+    cluster = SeededCluster({**holding(vault.vault).secrets, CA: {"ca.crt": data}})
     async with aclosing(store(vault, kv, cluster=cluster)) as backend:
         assert "holds no certificates in PEM" in await said(backend, CredentialsMissing)
 

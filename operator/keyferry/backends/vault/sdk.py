@@ -124,7 +124,7 @@ def _as_it_is(request: requests.PreparedRequest) -> requests.PreparedRequest:
 def _context(ca: bytes) -> ssl.SSLContext:
     context = create_urllib3_context()
     with suppress(ssl.SSLError, ValueError):
-        context.load_verify_locations(cadata=ca.decode("ascii"))
+        context.load_verify_locations(cadata=ca.decode("ascii", "ignore"))  # bundles have comments in any language
         return context
     raise CredentialsMissing("spec.provider.vault.caProvider: what it names holds no certificates in PEM")
 
