@@ -51,6 +51,8 @@ class Catalogue(Protocol):
 class Writer(Protocol):
     """Backends that can be written to."""
 
+    tagged: bool  # whether secrets have tags
+
     async def put(self, name: str, data: bytes, tags: Mapping[str, str]) -> str:
         """Create or update the secret, with just these tags; returns its new version. Raises SyncError."""
 

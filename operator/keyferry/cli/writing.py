@@ -67,7 +67,7 @@ async def put(
     place = store.place(key)
     there = await _claiming(store, place)
     if there is None:
-        created = CREATED if store.spec.provider.tagged else {}
+        created = CREATED if writer.tagged else {}
         name, tags = await _free_name(store, place), tags_after(store, place, created, changes)
         return Written(name, await writer.put(name, data, tags), tags)
     tags = tags_after(store, place, there.tags, changes)
@@ -97,9 +97,11 @@ async def restore(store: Opened, key: str, name: str) -> Written:
     if not isinstance(store.backend, Restorer):
         raise SpecInvalid(f"{store.key}: what was deleted from {store.spec.provider.name} cannot be restored")
     place = store.place(key)
-    if await _claiming(store, place):
+    there = await _claiming(store, place)  # some backends go on to list what was deleted, without a value
+    if there and "" in there.versions:
         raise SpecInvalid(f"{store.key} has a secret for key {key!r}: there is nothing to restore")
-    meant = name or (_usual_name(store, place) if isinstance(store.mapping, ByTags) else store.mapping.name(place))
+    usual = _usual_name(store, place) if isinstance(store.mapping, ByTags) else store.mapping.name(place)
+    meant = there.name if there else name or usual
     version = await store.backend.restore(meant)
     restored = await _claiming(store, place)
     if restored is None or restored.name != meant:

@@ -218,7 +218,7 @@ def test_a_store_is_mapped_as_it_says_or_as_suits_its_kind(mapping: object, expe
     assert mapping_of(spec, cluster=cluster) == expected
 
 
-@pytest.mark.parametrize(("version", "expected"), [("v1", ByPaths), ("v2", ByTags)])
+@pytest.mark.parametrize(("version", "expected"), [("v1", ByPaths), ("v2", ByPaths)])
 def test_a_shared_store_on_what_has_no_tags_is_mapped_by_paths(version: str, expected: type[Mapping]):
     login = {"method": "Token", "secretRef": {"name": "s", "key": "k", "namespace": "n"}}
     provider = {"vault": {"server": "https://vault.example", "version": version, "auth": login}}

@@ -1,7 +1,7 @@
 """What a store says about HashiCorp Vault, or OpenBao, which speaks the same."""
 
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import ConfigDict, Field
 
@@ -72,6 +72,8 @@ class VaultAuth(Model):
 class Vault(Model):
     """A KV secrets engine of HashiCorp Vault or OpenBao."""
 
+    tagged: ClassVar[bool] = False  # custom metadata is there, but to list it costs a call for each secret
+
     server: Endpoint = Field(
         description="Vault's address, such as https://vault.example:8200. A SecretStore may use those that the "
         "operator allows."
@@ -83,8 +85,3 @@ class Vault(Model):
         None, description="The certificates to trust instead of those that the operator trusts."
     )
     auth: VaultAuth = Field(description="How to log in.")
-
-    @property
-    def tagged(self) -> bool:
-        """Whether its secrets have tags: custom metadata, which version 1 has not."""
-        return self.version == "v2"

@@ -46,6 +46,8 @@ UNSURE = (
 class AwsBackend:
     """Reads and writes secrets. Connects when it is first used; a failure to connect is tried anew at every use."""
 
+    tagged = True
+
     def __init__(self, spec: Aws, context: Context) -> None:
         self.batch = reading.BATCH
         self._spec = spec

@@ -24,6 +24,7 @@ LARGEST_VALUE = 1024 * 1024  # bytes: no Kubernetes Secret holds more
 class SqlBackend:
     """Reads and writes the secrets of one database. The current version of each is the only one."""
 
+    tagged = True
     batch = 500  # far below SQLite's limit on variables, so that one answer stays small enough to hold
     page = 5000
 

@@ -29,6 +29,7 @@ class VaultBackend:
     batch = 1
 
     def __init__(self, spec: Vault, context: Context) -> None:
+        self.tagged = spec.version == "v2"
         self._spec = spec
         self._context = context
         self._caller = Caller(context)
