@@ -105,7 +105,7 @@ ONLY ?=# some of the scenarios, as in ONLY=refresh,restart; without it all, and 
 LONG ?=# 1: nothing is shortened, which takes some minutes more
 DOCS ?=# 1: write docs/benchmarks.md also with ONLY
 
-bench: controlplane ## Cost and speed against their goals (N=10000, ONLY=refresh,restart and LONG=1 to choose)
+bench: controlplane servers ## Cost and speed against their goals (N=10000, ONLY=refresh,restart and LONG=1 to choose)
 	$(BIN)/python -m tests.bench --n $(N) $(if $(ONLY),--only $(ONLY)) $(if $(LONG),--long) $(if $(DOCS),--docs)
 
 ## With a container engine

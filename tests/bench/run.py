@@ -3,17 +3,18 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from tests.bench import begin, steady, trouble
+from tests.bench import begin, steady, trouble, vault
 from tests.bench.bare import Bare, measure
 from tests.bench.begin import REFERENCE
 from tests.bench.ground import AT_REST, Ground, Group
 from tests.bench.rows import Row
 from tests.demo.screen import Screen
 
-SCENARIOS = ("first", "restart", "stuck", "throttle", "refresh", "rotate", "rotateall", "outage", "shared")
+SCENARIOS = ("first", "restart", "stuck", "throttle", "refresh", "rotate", "rotateall", "outage", "shared", "vault")
 _BEATING = {"refresh", "rotate", "rotateall", "outage"}
 _OF_MANY = {"first", "restart"} | _BEATING
 _NAMESPACES = 10
+VAULT = 250  # ExternalSecrets on a real Vault
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,8 @@ class Run:
             self._told("one stuck", trouble.one_stuck(self.ground, self.lengths.rounds))
         if "throttle" in self.chosen:
             self._told("throttled", trouble.throttled(self.ground, self.lengths.throttled))
+        if "vault" in self.chosen:
+            self._told("Vault", vault.vault(self.ground, VAULT))
         if group and self.chosen & _BEATING:
             self._beating(group)
         if self.now and "outage" in self.chosen:
