@@ -126,7 +126,7 @@ async def _see(app: App) -> None:
     """Kopf's watches start when everything was seen once, so that they find the CRDs there."""
     await app.learnt.wait()
     _spare_what_stays()
-    await lifecycle.see(lambda registry, call: handlers.register(registry, app.waking, call))
+    await lifecycle.see(lambda registry, call: handlers.register(registry, app.picture, call))
 
 
 def _spare_what_stays() -> None:
