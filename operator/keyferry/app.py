@@ -156,4 +156,5 @@ class App:
                 queues = [shard.queues[kind] for shard in self.shards.values()]
                 metrics.QUEUE.labels(kind).set(sum(len(queue) for queue in queues))
                 metrics.RUNNING.labels(kind).set(sum(queue.running for queue in queues))
+                metrics.HELD_BACK.labels(kind).set(sum(queue.held_back for queue in queues))
             await asyncio.sleep(1)
