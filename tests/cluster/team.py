@@ -1,11 +1,13 @@
 """A team: a namespace with a backend and a store of its own, as most cluster tests want it."""
 
 import base64
+import time
 import uuid
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
+from keyferry.schedule.backoff import next_beat
 from tests.cluster.manifests import aws_login, aws_provider, cluster_store, external_secret
 from tests.cluster.world import WITHIN, Manifest, Ready, World
 from tests.standins.aws import AwsStandIn
@@ -97,10 +99,22 @@ class Team:
         return self.world.writes(self.namespace)
 
 
-def team_in(world: World, aws: AwsStandIn, **spec: Any) -> Team:
+AT_REST = "20h"  # with a store at rest: no beat of this interval comes while tests run
+
+
+def store_at_rest(prefix: str = "ClusterSecretStore ") -> str:
+    """A store's name whose rhythm of so long an interval does not beat while tests run. When it does is in the name."""
+    interval = 20 * 3600.0
+    while True:
+        name = f"aws-{uuid.uuid4().hex[:8]}"
+        if next_beat(time.monotonic(), interval, f"{prefix}{name}") > time.monotonic() + 3600:
+            return name
+
+
+def team_in(world: World, aws: AwsStandIn, store: str = "", **spec: Any) -> Team:
     """A new team. Its store has the spec given; refresh limits that make a test wait are none of it."""
-    namespace = world.namespace()
-    team = Team(world, aws, namespace, f"aws-{uuid.uuid4().hex[:8]}", {"refresh": {"timeout": "2s"}, **spec})
+    namespace, store = world.namespace(), store or f"aws-{uuid.uuid4().hex[:8]}"
+    team = Team(world, aws, namespace, store, {"refresh": {"timeout": "2s"}, **spec})
     world.apply(aws_login(namespace, aws.admin))
     team.configure()
     return team

@@ -159,8 +159,8 @@ def test_every_value_there_is_makes_what_the_api_server_accepts(plane, chart):
 
     assert container(manifests)["args"] == [
         "run",
-        "--listen=0.0.0.0:9090",
-        "--webhook-listen=0.0.0.0:9091",
+        "--listen=:9090",
+        "--webhook-listen=:9091",
         "--data-dir=/data",
         "--log-level=debug",
         "--log-format=text",

@@ -1,17 +1,15 @@
 """What a thousand ExternalSecrets cost the backend and the API server. Counts, not times: they are exact."""
 
 import math
-import time
-import uuid
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 
-from keyferry.schedule.backoff import next_beat
 from tests.cluster.manifests import aws_login, aws_provider, cluster_store, external_secret
-from tests.cluster.team import disband, team_in
+from tests.cluster.team import AT_REST, disband, store_at_rest, team_in
 from tests.cluster.world import World, world_of
 from tests.standins.aws import AwsStandIn
 
@@ -23,10 +21,10 @@ NAMESPACES, EACH = 10, 100
 MANY = NAMESPACES * EACH
 PAGE, BATCH = 100, 20  # what AWS gives with one call
 PAGES = math.ceil(MANY / PAGE)
-AT_REST, BEATING = "20h", "10s"
+BEATING = "10s"
 LONG = 200.0
 CHECK = Counter({"ListSecrets": 1, "BatchGetSecretValue": 1})  # what it costs to find out what a login may do
-FREE = {"refresh": {"callsPerSecond": 1000, "timeout": "10s"}}
+FREE: dict[str, Any] = {"refresh": {"callsPerSecond": 1000, "timeout": "10s"}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,15 +106,6 @@ def beating(thousand: Thousand) -> Thousand:
     thousand.declare(BEATING)
     thousand.world.await_syncs(synced + MANY, within=LONG)
     return thousand
-
-
-def store_at_rest() -> str:
-    """A store's name whose rhythm of so long an interval does not beat while these tests run."""
-    interval = 20 * 3600.0
-    while True:
-        name = f"aws-{uuid.uuid4().hex[:8]}"
-        if next_beat(time.monotonic(), interval, f"ClusterSecretStore {name}") > time.monotonic() + 3600:
-            return name
 
 
 def test_the_first_sync_costs_one_sweep_a_call_for_every_twenty_values_and_two_writes_each(thousand):
