@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import ConfigDict, Field
 
-from keyferry.api.conditions import Condition
+from keyferry.api.conditions import UNSEEN, Condition
 from keyferry.api.model import WHOLE, Duration, Form, Model, Name, SecretDataKey, keyed, rule, rules
 from keyferry.values import Lookup, Search
 
@@ -316,7 +316,9 @@ class TargetStatus(Model):
 class ExternalSecretStatus(Model):
     """What was done, and what came of it."""
 
-    observed_generation: int = Field(0, description="The generation that this status belongs to.")
+    observed_generation: int = Field(
+        UNSEEN, description="The generation that this status belongs to; -1 before anybody has looked."
+    )
     conditions: tuple[Condition, ...] = Field(
         (), description="Ready, and Reconciling or Stalled while it is not.", json_schema_extra=keyed("type")
     )

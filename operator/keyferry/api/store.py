@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import ConfigDict, Field
 
-from keyferry.api.conditions import Condition
+from keyferry.api.conditions import UNSEEN, Condition
 from keyferry.api.model import WHOLE, Form, Model, PositiveDuration, ShortDuration, keyed, rule, rules
 from keyferry.api.providers import Provider
 from keyferry.api.providers.references import SecretKeyRef
@@ -255,7 +255,9 @@ class StoreAccess(Model):
 class StoreStatus(Model):
     """What Keyferry found out about the store."""
 
-    observed_generation: int = Field(0, description="The generation that this status belongs to.")
+    observed_generation: int = Field(
+        UNSEEN, description="The generation that this status belongs to; -1 before anybody has looked."
+    )
     conditions: tuple[Condition, ...] = Field(
         (), description="Ready, and Reconciling or Stalled while it is not.", json_schema_extra=keyed("type")
     )
