@@ -8,7 +8,7 @@ from pydantic import ConfigDict, Field
 
 from keyferry.api.conditions import UNSEEN, Condition
 from keyferry.api.model import WHOLE, Form, Model, PositiveDuration, ShortDuration, keyed, rule, rules
-from keyferry.api.providers import Provider
+from keyferry.api.providers import WRITABLE, Provider
 from keyferry.api.providers.references import SecretKeyRef
 
 
@@ -173,16 +173,24 @@ class Webhook(Model):
     )
 
 
+_TAGS_ARE_WRITTEN = rule(
+    f"!has(self.defaultTags) || {' || '.join(f'has(self.provider.{name})' for name in WRITABLE)}",
+    f"defaultTags are given to what Keyferry writes, and it only reads from this provider (it writes to "
+    f"{', '.join(WRITABLE)}): leave them out",
+)
+
+
 class SecretStoreSpec(Model):
     """A backend, how to log in, and which namespace sees what of it."""
 
     model_config = ConfigDict(
         json_schema_extra=rules(
+            _TAGS_ARE_WRITTEN,
             rule(
                 "!has(self.mapping) || has(self.mapping.by) || !has(self.mapping.inherit) || !self.mapping.inherit",
                 "mapping.inherit goes with by: Paths or by: Tags, and a SecretStore maps by Names unless it says so: "
                 "write by too, or leave inherit out",
-            )
+            ),
         )
     )
 
@@ -205,7 +213,8 @@ class SecretStoreSpec(Model):
     )
     default_tags: dict[str, Annotated[str, Field(max_length=256)]] = Field(
         default_factory=dict,
-        description="Tags given to every external secret that Keyferry creates or updates in this store.",
+        description="Tags given to every external secret that Keyferry creates or updates in this store, where it can "
+        "write to the provider.",
         max_length=40,
     )
     suspend: bool = Field(
@@ -218,11 +227,12 @@ class ClusterSecretStoreSpec(SecretStoreSpec):
 
     model_config = ConfigDict(
         json_schema_extra=rules(
+            _TAGS_ARE_WRITTEN,
             rule(
                 "!has(self.mapping) || !has(self.mapping.by) || self.mapping.by != 'Names' || has(self.namespaces)",
                 "by Names every namespace would see every secret: say in spec.namespaces who may use the store, "
                 "or map by Tags or Paths",
-            )
+            ),
         )
     )
 

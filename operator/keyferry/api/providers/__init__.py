@@ -7,6 +7,7 @@ from keyferry.api.providers.aws import Aws
 from keyferry.api.providers.sql import Sql
 
 PROVIDERS = ("aws", "sql")  # the fields of Provider; a backend's module and extra are called the same
+WRITABLE = ("sql",)  # of these, those that Keyferry can write to
 _TAGGED = frozenset({"aws", "sql"})
 _ONE = f"give exactly one provider: {', '.join(PROVIDERS[:-1])} or {PROVIDERS[-1]}"
 
