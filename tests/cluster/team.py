@@ -1,6 +1,7 @@
 """A team: a namespace with a backend and a store of its own, as most cluster tests want it."""
 
 import base64
+import itertools
 import time
 import uuid
 from collections import Counter
@@ -85,6 +86,17 @@ class Team:
             self.put("clock", value)
             self.declare("clock", every="1s")
             self.holds("clock", value=value.encode())
+            self.told("clock")
+
+    def told(self, name: str = "db") -> None:
+        """Return when the status tells of the Secret as it is: that is written last, and may be a moment behind."""
+
+        def so() -> bool:
+            status = self.world.status("ExternalSecret", self.namespace, name)
+            version: str = self.secret(name)["metadata"]["resourceVersion"]
+            return bool((status.get("target") or {}).get("resourceVersion") == version)
+
+        self.world.eventually(so, what=f"the status of {self.namespace}/{name} to tell of its Secret")
 
     def calls(self) -> Counter[str]:
         """What the backend was asked so far."""
@@ -99,22 +111,20 @@ class Team:
         return self.world.writes(self.namespace)
 
 
-AT_REST = "20h"  # with a store at rest: no beat of this interval comes while tests run
-
-
 def store_at_rest(prefix: str = "ClusterSecretStore ") -> str:
-    """A store's name whose rhythm of so long an interval does not beat while tests run. When it does is in the name."""
-    interval = 20 * 3600.0
-    while True:
-        name = f"aws-{uuid.uuid4().hex[:8]}"
-        if next_beat(time.monotonic(), interval, f"{prefix}{name}") > time.monotonic() + 3600:
-            return name
+    """A store's name whose hourly rhythm does not beat while its test runs: when it does is in the name."""
+    return next(name for name in (f"aws-{uuid.uuid4().hex[:8]}" for _ in itertools.count()) if rests(f"{prefix}{name}"))
 
 
-def team_in(world: World, aws: AwsStandIn, store: str = "", **spec: Any) -> Team:
+def rests(store: str) -> bool:
+    """Whether what is refreshed every hour is not for the next half."""
+    return next_beat(time.monotonic(), 3600.0, store) > time.monotonic() + 1800.0
+
+
+def team_in(world: World, aws: AwsStandIn, **spec: Any) -> Team:
     """A new team. Its store has the spec given; refresh limits that make a test wait are none of it."""
-    namespace, store = world.namespace(), store or f"aws-{uuid.uuid4().hex[:8]}"
-    team = Team(world, aws, namespace, store, {"refresh": {"timeout": "2s"}, **spec})
+    namespace = world.namespace()
+    team = Team(world, aws, namespace, store_at_rest(), {"refresh": {"timeout": "2s"}, **spec})
     world.apply(aws_login(namespace, aws.admin))
     team.configure()
     return team

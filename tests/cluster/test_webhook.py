@@ -13,9 +13,9 @@ from dataclasses import replace
 import pytest
 
 from tests.cluster.hooks import KEY, Caller, webhook_port
-from tests.cluster.manifests import aws_provider, external_secret, secret, secret_store
+from tests.cluster.manifests import HOUR, aws_provider, external_secret, secret, secret_store
 from tests.cluster.replicas import replicas_of
-from tests.cluster.team import AT_REST, Team, disband, store_at_rest, team_in
+from tests.cluster.team import Team, disband, store_at_rest, team_in
 from tests.cluster.world import World, world_of
 from tests.controlplane import ControlPlane, free_port
 from tests.standins.aws import AwsStandIn
@@ -40,7 +40,7 @@ def world(plane: ControlPlane, crds: None, tmp_path_factory: pytest.TempPathFact
 @pytest.fixture
 def team(world: World, aws: AwsStandIn) -> Iterator[Team]:
     """A team whose store has a webhook, and listens."""
-    made = team_in(world, aws, store_at_rest())
+    made = team_in(world, aws)
     world.apply(secret(made.namespace, "hints", {"key": KEY}))
     made.configure(webhook={"secretRef": {"name": "hints", "key": "key", "namespace": made.namespace}})
     world.eventually(lambda: listening(made) == "Listening")
@@ -64,7 +64,7 @@ def synced(team: Team, count: int) -> None:
     for n in range(count):
         team.put(f"k{n}", "first")
     for n in range(count):
-        team.declare(f"k{n}", every=AT_REST)
+        team.declare(f"k{n}", every=HOUR)
     for n in range(count):
         team.holds(f"k{n}", value=b"first")
     team.world.calm(team.aws.calls.count)
@@ -164,7 +164,7 @@ def test_a_secret_store_takes_its_key_from_its_own_namespace(team, caller):
     )
     team.aws.put("db", "first")
     team.world.await_ready(team.namespace, own, "Ready", kind="SecretStore")
-    team.world.apply(external_secret(team.namespace, store=own, kind="SecretStore", every=AT_REST))
+    team.world.apply(external_secret(team.namespace, store=own, kind="SecretStore", every=HOUR))
     team.holds("db", value=b"first")
     team.aws.put("db", "second")
 
