@@ -85,8 +85,13 @@ class App:
             return "the scheduler has not looked at its queue for a minute"
         if now - (self.election.beat or now) > _STALL_SECONDS:
             return "nobody has looked at the Leases for a minute"
+        return self._unseeing(now)
+
+    def _unseeing(self, now: float) -> str | None:
         if now - self.secret_watch.alive_at > _WATCH_STALL_SECONDS:
             return "the watch of Secrets has done nothing for a quarter of an hour"
+        if deaf := self.picture.deaf:
+            return f"for a quarter of an hour no watch has told of what is new among {deaf}"
         return None
 
     def hinted(self, key: StoreKey, source: str) -> None:
@@ -152,4 +157,5 @@ class App:
                 queues = [shard.queues[kind] for shard in self.shards.values()]
                 metrics.QUEUE.labels(kind).set(sum(len(queue) for queue in queues))
                 metrics.RUNNING.labels(kind).set(sum(queue.running for queue in queues))
+                metrics.HELD_BACK.labels(kind).set(sum(queue.held_back for queue in queues))
             await asyncio.sleep(1)

@@ -25,7 +25,14 @@ LISTENING = Gauge(
     "keyferry_store_listening", "1 while the backend's own source of hints can be heard, else 0.", ("store",)
 )
 HOOK_CALLS = Counter("keyferry_webhook_calls_total", "Calls to the webhook.", ("result",))
+SWEEP_SECONDS = Histogram(
+    "keyferry_store_sweep_seconds",
+    "How long a sweep of the catalogue took that came to its end.",
+    ("store",),
+    buckets=(*_LATENCY, 60.0, 120.0, 300.0),
+)
 CACHE_HITS = Counter("keyferry_cache_hits_total", "Values served without asking the backend.", ("store",))
+CACHE_MISSES = Counter("keyferry_cache_misses_total", "Values that the cache had not.", ("store",))
 SYNCS = Counter(
     "keyferry_syncs_total", "Reconciliations, by kind and the reason of their Ready condition.", ("kind", "reason")
 )
@@ -38,6 +45,9 @@ KUBE_REQUESTS = Counter(
 )
 QUEUE = Gauge("keyferry_queue_keys", "Objects that the scheduler knows.", ("kind",))
 RUNNING = Gauge("keyferry_queue_running", "Objects that are worked on right now.", ("kind",))
+HELD_BACK = Gauge(
+    "keyferry_queue_held_back", "Objects that are due and wait because many of their store are worked on.", ("kind",)
+)
 SHARDS_HELD = Gauge("keyferry_shards_held", "Shards that this replica holds and works on.")
 LEASE_FAILURES = Counter("keyferry_lease_failures_total", "Requests about Leases that failed.", ("operation",))
 
@@ -53,7 +63,9 @@ _OF_STORES = (
     HINTS,
     HINTED_LOOKS,
     LISTENING,
+    SWEEP_SECONDS,
     CACHE_HITS,
+    CACHE_MISSES,
 )
 
 

@@ -20,13 +20,14 @@ _AWS_ENDPOINT = re.compile(
     r"https://(vpce-[-a-z0-9]+\.)?(secretsmanager|sts|sqs)(-fips)?"
     r"(\.[a-z]{2,}(-[a-z]+)+-[0-9]+(\.vpce)?)?\.amazonaws\.com(\.cn)?"
 )
+_ANY_PATH = re.compile(r"(?<=[^/:])/+\*?$")  # at the end of a pattern it says nothing: no store's endpoint has a path
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
     """How this operator runs."""
 
-    listen: str = "0.0.0.0:8080"
+    listen: str = ":8080"  # host:port; without a host every address, of IPv6 and IPv4
     data_dir: Path = DEFAULT_DATA_DIR
     allow_ambient_in_namespaces: bool = False
     allow_endpoints: tuple[str, ...] = ()  # patterns with *, for a SecretStore; a ClusterSecretStore is an admin's own
@@ -43,5 +44,5 @@ class Settings:
     def endpoint_allowed(self, url: str) -> bool:
         """Whether a SecretStore may send requests to this URL."""
         address = url.rstrip("/")
-        patterns = (pattern.rstrip("/") for pattern in self.allow_endpoints)
+        patterns = (_ANY_PATH.sub("", pattern) for pattern in self.allow_endpoints)
         return bool(_AWS_ENDPOINT.fullmatch(address)) or any(fnmatchcase(address, pattern) for pattern in patterns)

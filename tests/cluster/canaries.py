@@ -51,4 +51,8 @@ def metadata_of(found):
 
 
 def file_text(path: Path) -> str:
-    return path.read_bytes().decode("latin-1")
+    """What is in a file; nothing where it is gone, as SQLite's own beside a database come and go."""
+    try:
+        return path.read_bytes().decode("latin-1")
+    except FileNotFoundError:
+        return ""

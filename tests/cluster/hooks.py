@@ -16,12 +16,13 @@ class Caller:
 
     port: int
     key: str = KEY
+    host: str = "127.0.0.1"
 
     def call(self, path: str, body: bytes = b"", *, stamp: str = "", signed: str | None = None) -> int:
         """The answer's status."""
         stamp = stamp or str(int(time.time()))
         given = signature(self.key.encode(), stamp, body) if signed is None else signed
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        connection = http.client.HTTPConnection(self.host, self.port, timeout=10)
         try:
             headers = {"X-Keyferry-Timestamp": stamp, "X-Keyferry-Signature": given}
             connection.request("POST", path, body, headers)

@@ -3,18 +3,18 @@
 import contextlib
 import itertools
 import urllib.request
-import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from keyferry.schedule.shares import shard_of
 from tests.cluster.manifests import aws_login
-from tests.cluster.team import Team
+from tests.cluster.team import Team, store_at_rest
 from tests.cluster.world import World
 from tests.controlplane import DeployedOperator, free_port
 from tests.standins.aws import AwsStandIn
 
-TAKE_OVER = 15.0  # seconds, from the end of a replica until its work is done by others
+TAKE_OVER = timedelta(seconds=15)  # from the end of a replica until another has taken its shards
 
 
 @dataclass(slots=True)
@@ -30,10 +30,18 @@ class Replicas:
 
     def leases(self) -> dict[str, str]:
         """Who holds each Lease, by its name."""
-        namespace = self.world.operator.pod.namespace
-        at = f"/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases"
-        items = self.world.plane.request("GET", at)["items"]
+        items = self.world.plane.request("GET", leases_of(self.world))["items"]
         return {item["metadata"]["name"]: item["spec"].get("holderIdentity") or "" for item in items}
+
+    def taken(self, shard: int, shards: int) -> datetime:
+        """When its holder took this shard, as the holder says."""
+        lease = self.world.plane.request("GET", f"{leases_of(self.world)}/keyferry-shard-{shard}-of-{shards}")
+        return datetime.fromisoformat(lease["spec"]["acquireTime"])
+
+    def hands(self, shard: int, shards: int) -> int:
+        """How often this shard was taken, but for the first time, or given up."""
+        change = (self.world.operator.pod.namespace, f"keyferry-shard-{shard}-of-{shards}", "patch", 200)
+        return sum((each.namespace, each.name, each.verb, each.code) == change for each in self.world.plane.audit())
 
     def holders(self) -> dict[str, str]:
         """The holder of each shard, by its Lease's name."""
@@ -48,14 +56,14 @@ class Replicas:
         holder = self.holders()[f"keyferry-shard-{shard}-of-{shards}"]
         return next(operator for operator in self.all if operator.pod.name == holder)
 
-    def await_shares(self, *shares: int, among: list[DeployedOperator] | None = None, within: float = 30.0) -> None:
+    def await_shares(self, *shares: int, among: list[DeployedOperator] | None = None) -> None:
         """Return when the replicas hold so many shards each, the most first."""
         operators = among or self.all
 
         def so() -> bool:
             return sorted(map(self.holding, operators), reverse=True) == list(shares)
 
-        self.world.eventually(so, within=within, what=f"shares of {shares}, not {self.holders()}")
+        self.world.eventually(so, within=60.0, what=f"shares of {shares}, not {self.holders()}")
 
 
 @contextlib.contextmanager
@@ -71,9 +79,14 @@ def replicas_of(world: World, number: int, *arguments: str) -> Iterator[Replicas
         yield Replicas(world, others)
 
 
+def leases_of(world: World) -> str:
+    """Where the API server keeps the replicas' Leases."""
+    return f"/apis/coordination.k8s.io/v1/namespaces/{world.operator.pod.namespace}/leases"
+
+
 def team_on_shard(world: World, aws: AwsStandIn, shard: int, shards: int) -> Team:
     """A new team whose store belongs to this shard."""
-    names = (f"aws-{number}-{uuid.uuid4().hex[:8]}" for number in itertools.count())
+    names = (store_at_rest() for _ in itertools.count())
     store = next(name for name in names if shard_of(f"ClusterSecretStore {name}", shards) == shard)
     namespace = world.namespace()
     world.apply(aws_login(namespace, aws.admin))

@@ -1,12 +1,15 @@
 """A team: a namespace with a backend and a store of its own, as most cluster tests want it."""
 
 import base64
+import itertools
+import time
 import uuid
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.cluster.manifests import aws_login, aws_provider, cluster_store, external_secret
+from keyferry.schedule.backoff import next_beat
+from tests.cluster.manifests import HOUR, aws_login, aws_provider, cluster_store, external_secret
 from tests.cluster.world import WITHIN, Manifest, Ready, World
 from tests.standins.aws import AwsStandIn
 from tests.standins.aws_iam import AccessKey
@@ -95,8 +98,19 @@ class Team:
             self.put("clock", value)
             self.declare("clock", every="1s")
             self.holds("clock", value=value.encode())
+            self.told("clock")
 
-    def synced(self, count: int, every: str = "10m") -> None:
+    def told(self, name: str = "db") -> None:
+        """Return when the status tells of the Secret as it is: that is written last, and may be a moment behind."""
+
+        def so() -> bool:
+            status = self.world.status("ExternalSecret", self.namespace, name)
+            version: str = self.secret(name)["metadata"]["resourceVersion"]
+            return bool((status.get("target") or {}).get("resourceVersion") == version)
+
+        self.world.eventually(so, what=f"the status of {self.namespace}/{name} to tell of its Secret")
+
+    def synced(self, count: int, every: str = HOUR) -> None:
         """Declare ExternalSecrets k0, k1, … that hold `first`, and return when they are in sync, and all is quiet."""
         for n in range(count):
             self.put(f"k{n}", "first")
@@ -123,10 +137,20 @@ class Team:
         return self.world.writes(self.namespace)
 
 
+def store_at_rest(prefix: str = "ClusterSecretStore ") -> str:
+    """A store's name whose hourly rhythm does not beat while its test runs: when it does is in the name."""
+    return next(name for name in (f"aws-{uuid.uuid4().hex[:8]}" for _ in itertools.count()) if rests(f"{prefix}{name}"))
+
+
+def rests(store: str) -> bool:
+    """Whether what is refreshed every hour is not for the next half."""
+    return next_beat(time.monotonic(), 3600.0, store) > time.monotonic() + 1800.0
+
+
 def team_in(world: World, aws: AwsStandIn, **spec: Any) -> Team:
     """A new team. Its store has the spec given; refresh limits that make a test wait are none of it."""
     namespace = world.namespace()
-    team = Team(world, aws, namespace, f"aws-{uuid.uuid4().hex[:8]}", {"refresh": {"timeout": "2s"}, **spec})
+    team = Team(world, aws, namespace, store_at_rest(), {"refresh": {"timeout": "2s"}, **spec})
     world.apply(aws_login(namespace, aws.admin))
     team.configure()
     return team

@@ -7,7 +7,7 @@ import yaml
 
 from tests.controlplane import install, render_chart, uninstall
 from tests.controlplane.api import RequestFailed
-from tests.controlplane.chart import HelmFailed, of_kind
+from tests.controlplane.chart import HelmFailed, notes_of, of_kind
 
 CRDS = Path(__file__).parents[2] / "crds"
 OWN = "keyferry.dev"
@@ -161,8 +161,8 @@ def test_every_value_there_is_makes_what_the_api_server_accepts(plane, chart):
 
     assert container(manifests)["args"] == [
         "run",
-        "--listen=0.0.0.0:9090",
-        "--webhook-listen=0.0.0.0:9091",
+        "--listen=:9090",
+        "--webhook-listen=:9091",
         "--data-dir=/data",
         "--log-level=debug",
         "--log-format=text",
@@ -249,11 +249,14 @@ def test_its_service_account_may_use_leases_in_its_own_namespace_and_in_no_other
     def may_in(where):
         return [verb for verb in verbs if may(plane, where, user, ("coordination.k8s.io", "leases", verb))]
 
-    assert (may_in(namespace), may_in("kube-system")) == (["list", "create", "patch", "delete"], [])
+    eventually(lambda: may_in(namespace) == ["list", "create", "patch", "delete"])
+    assert may_in("kube-system") == []
 
 
 def test_several_replicas_need_a_volume_that_all_can_mount(chart):
-    with pytest.raises(HelmFailed, match=r"replicas > 1 needs a volume that all of them can mount"):
+    with pytest.raises(
+        HelmFailed, match=r"a volume that all of them can mount, which ReadWriteOnce is not: set replicas"
+    ):
         chart(replicas=2, persistence={"enabled": True})
 
     shared = chart(replicas=2, persistence={"enabled": True, "accessModes": ["ReadWriteMany"]})
@@ -263,10 +266,26 @@ def test_several_replicas_need_a_volume_that_all_can_mount(chart):
     assert deployment["spec"]["strategy"]["type"] == "RollingUpdate"
 
 
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        ({}, "SQLite stores keep their secrets in an emptyDir, which ends with the pod"),
+        ({"replicas": 2}, "Do not use SQLite stores as it is: each of the 2 replicas has a folder of its own"),
+        ({"persistence": {"enabled": True}}, None),
+    ],
+    ids=["nothing is kept", "each keeps its own", "all is kept"],
+)
+def test_its_notes_tell_what_sqlite_stores_need(plane, values, told):
+    notes = notes_of(plane.binaries, values)
+
+    assert "rollout status deployment/keyferry" in notes
+    assert told in notes if told else "SQLite" not in notes
+
+
 def test_its_service_account_may_do_that_and_nothing_else(plane, installed, namespace):
     user = f"system:serviceaccount:{namespace}:{namespace}"
 
-    assert [right for right in RIGHTS if not may(plane, "kube-system", user, right)] == []
+    eventually(lambda: [right for right in RIGHTS if not may(plane, "kube-system", user, right)] == [])
     assert [right for right in NO_RIGHTS if may(plane, namespace, user, right)] == []
 
 
@@ -295,7 +314,7 @@ def test_whoever_may_view_a_namespace_sees_its_stores_and_whoever_edits_it_decla
 
 
 def eventually(true):
-    """Kubernetes' own controller puts the roles together, a moment after they appear."""
+    """The authorizer hears of a role a moment after it is there; Kubernetes' controller puts roles together later."""
     until = time.monotonic() + 20
     while not true():
         assert time.monotonic() < until

@@ -15,7 +15,8 @@ from keyferry.api.conditions import conditions_after, since
 from keyferry.api.external_secret import ExternalSecretStatus, Source, TargetStatus
 from keyferry.api.kinds import KINDS
 from keyferry.api.store import Granted, StoreAccess, StoreStatus
-from keyferry.errors import BackendUnavailable, SyncError
+from keyferry.errors import BackendUnavailable, SpecInvalid, SyncError
+from tests import kstatus
 from tests.controlplane import ControlPlane
 from tests.controlplane.api import RequestFailed
 from tests.controlplane.plane import KubectlFailed
@@ -213,6 +214,58 @@ def test_kubectl_wait_understands_the_conditions(plane, apply, namespace):
         plane, f"namespaces/{namespace}/externalsecrets/db", ExternalSecretStatus(conditions=conditions(None, "Synced"))
     )
     assert "condition met" in plane.kubectl("wait", "-n", namespace, "--for=condition=Ready", "kes/db", "--timeout=10s")
+
+
+SPECS = {
+    "ExternalSecret": asks_for("password"),
+    "SecretStore": {
+        "provider": {"sql": {"database": "main", "encryption": {"keySecretRef": {"name": "sql", "key": "key"}}}}
+    },
+}
+
+
+@pytest.mark.parametrize("kind", SPECS)
+def test_what_nobody_has_looked_at_is_not_done(plane, apply, namespace, kind):
+    at = f"namespaces/{namespace}/{kind.lower()}s/new"
+
+    def now() -> Any:
+        return plane.request("GET", f"/apis/keyferry.dev/v1alpha1/{at}")
+
+    apply(kind, "new", SPECS[kind])
+    assert now()["status"] == {"observedGeneration": -1}
+    assert kstatus.computed(now()) == "InProgress"
+    with pytest.raises(KubectlFailed, match="timed out"):
+        plane.kubectl("wait", "-n", namespace, "--for=condition=Ready", f"{kind.lower()}/new", "--timeout=1s")
+
+    status = ExternalSecretStatus if kind == "ExternalSecret" else StoreStatus
+    tell(plane, at, status(observed_generation=1, conditions=conditions(None, "Ready")))
+    assert kstatus.computed(now()) == "Current"
+    assert "condition met" in plane.kubectl(
+        "wait", "-n", namespace, "--for=condition=Ready", f"{kind.lower()}/new", "--timeout=10s"
+    )
+    assert apply(kind, "new", SPECS[kind]) == f"{kind.lower()}.keyferry.dev/new unchanged\n"
+
+
+def test_the_first_status_belongs_to_nobody_and_is_applied_by_nobody(plane, apply, namespace):
+    """Else a pipeline that applies server-side would own a field that the operator writes."""
+    apply("ExternalSecret", "db", asks_for("password"), "--server-side", "--field-manager=pipeline")
+    live = plane.request("GET", f"/apis/keyferry.dev/v1alpha1/namespaces/{namespace}/externalsecrets/db")
+    assert [each["manager"] for each in live["metadata"]["managedFields"] if "f:status" in each["fieldsV1"]] == []
+
+
+@pytest.mark.parametrize(
+    ("error", "found"),
+    [(BackendUnavailable("no answer"), "InProgress"), (SpecInvalid("no"), "Failed"), (None, "Current")],
+    ids=["may heal", "only an edit heals it", "well"],
+)
+def test_what_a_status_says_is_what_pipelines_understand(plane, apply, namespace, error, found):
+    apply("ExternalSecret", "db", asks_for("password"))
+    at = f"namespaces/{namespace}/externalsecrets/db"
+    tell(plane, at, ExternalSecretStatus(observed_generation=1, conditions=conditions(error, "Synced")))
+    assert kstatus.computed(plane.request("GET", f"/apis/keyferry.dev/v1alpha1/{at}")) == found
+
+    apply("ExternalSecret", "db", asks_for("user"))
+    assert kstatus.computed(plane.request("GET", f"/apis/keyferry.dev/v1alpha1/{at}")) == "InProgress"
 
 
 def test_the_category_lists_every_kind_of_a_namespace(plane, apply, namespace):

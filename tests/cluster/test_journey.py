@@ -113,6 +113,7 @@ def test_mending_costs_one_write_of_the_secret_and_one_of_the_status(team):
 
     team.tamper("db", value=b"wrong")
     team.holds("db", value=b"right", within=SOON)
+    team.told("db")
     team.refreshes_pass(1)
 
     clocks = {"secrets": 1, "externalsecrets/status": 1}
@@ -133,19 +134,27 @@ def test_an_external_secret_made_again_has_its_secret_again(team):
     team.put("db", "value")
     team.declare("db")
     team.says("Synced")
-    first = team.secret()["metadata"]["uid"]
 
     team.world.delete("ExternalSecret", team.namespace, "db")
     team.declare("db")
 
+    second = team.world.get("ExternalSecret", team.namespace, "db")["metadata"]["uid"]
     team.says("Synced")
-    team.world.eventually(lambda: team.secret()["metadata"]["ownerReferences"][0]["uid"] != first)
+    team.world.eventually(lambda: owners(team) == [second], what="the Secret to be the second one's")
     team.holds("db", value=b"value")
+
+
+def owners(team):
+    """Whose the Secret is, by uid; the first one's goes while this is asked."""
+    found = team.world.get("Secret", team.namespace, "db") or {"metadata": {}}
+    return [each["uid"] for each in found["metadata"].get("ownerReferences", ())]
 
 
 def test_no_finalizer_or_annotation_is_put_on_what_users_write(team):
     team.put("db", "value")
     team.declare("db", every="1s")
+    team.says("Synced")
+    team.store_says("Ready")
     team.refreshes_pass(2)
 
     for kind, namespace, name in (("ExternalSecret", team.namespace, "db"), ("ClusterSecretStore", "", team.store)):

@@ -338,8 +338,19 @@ def test_removing_the_annotation_forces_nothing(team):
     team.declare("db")
     team.force("now", "db")
     team.world.eventually(lambda: team.world.status("ExternalSecret", team.namespace, "db").get("refresh") == "now")
+    team.told("db")
+    read, written = reads_of(team, "db"), team.written()
 
+    team.put("db", "second")
     team.world.annotate("ExternalSecret", team.namespace, "db", {REFRESH: None})
-    team.refreshes_pass(1)
+    team.refreshes_pass(2)
 
-    team.says("Synced")
+    team.holds("db", value=b"first")
+    assert reads_of(team, "db") == read
+    assert team.written() - written == {"secrets": 2, "externalsecrets/status": 2}  # the clock's
+
+
+def reads_of(team, name):
+    """How often the value of a key was read."""
+    arn = team.aws.arn(f"{team.namespace}/{name}")
+    return sum(call.ids.count(arn) for call in team.aws.calls.all())

@@ -18,6 +18,7 @@ def stopped(team):
     team.put("db", "before")
     team.declare("db")
     team.says("Synced")
+    team.world.calm(team.calls)  # the store's status, too, is written
     team.world.operator.kill()
     yield team
     if not team.world.operator.running:
@@ -47,11 +48,13 @@ def test_a_polite_stop_is_quick_and_ends_well(team):
 
     asked = time.monotonic()
     code = team.world.operator.stop()
-    took = time.monotonic() - asked
-
+    stopped = time.monotonic()
     team.world.start()
+
     assert code == 0
-    assert took < 4.0
+    assert stopped - asked < 2.0 + (
+        time.monotonic() - stopped
+    )  # a start is all work, and tells how busy the machine is
 
 
 def test_a_value_rotated_meanwhile_arrives(stopped):

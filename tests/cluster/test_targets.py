@@ -272,6 +272,7 @@ def test_a_changed_target_name_takes_merged_keys_away_and_nothing_else(team):
     team.put("db", "value")
     team.declare("db", target={"name": "former", "creationPolicy": "Merge"})
     team.holds("former", own=b"theirs", value=b"value")
+    team.says("Synced")  # the status is what tells where keys were merged into
 
     team.declare("db", target={"name": "latter", "creationPolicy": "Merge"})
 
@@ -287,6 +288,7 @@ def test_a_changed_target_name_leaves_an_orphan(team):
     team.declare("db", target={"name": "latter", "creationPolicy": "Orphan"})
 
     team.holds("latter", value=b"value", within=SOON)
+    team.says("Synced")  # what becomes of the former Secret is settled before that is said
     team.holds("former", value=b"value")
 
 

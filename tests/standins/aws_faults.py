@@ -94,6 +94,19 @@ def _is_about(entry: dict[str, str], names: tuple[str, ...]) -> bool:
     return any(name in said or any(f":secret:{name}-" in (each or "") for each in said) for name in names)
 
 
+def first(fault: Fault, matching: Callable[[Request], bool]) -> Fault:
+    """The first request that matches goes wrong so; all others, earlier and later, are answered rightly."""
+    lock, met = threading.Lock(), False
+
+    def once(request: Request, proceed: Proceed) -> Answer:
+        nonlocal met
+        with lock:
+            due, met = matching(request) and not met, met or matching(request)
+        return fault(request, proceed) if due else proceed()
+
+    return once
+
+
 class Throttle:
     """More than `rate` calls in any second are refused."""
 

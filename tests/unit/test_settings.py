@@ -1,8 +1,61 @@
-"""What the operator is told at its start, and what follows from it."""
+"""What the operator is told at its start."""
 
 import pytest
 
+from keyferry.cli import run
 from keyferry.settings import Settings
+
+VAULT = "https://vault.example.com"
+
+
+@pytest.mark.parametrize(
+    ("pattern", "url", "allowed"),
+    [
+        (VAULT, VAULT, True),
+        (f"{VAULT}/", VAULT, True),
+        (f"{VAULT}/*", VAULT, True),
+        (f"{VAULT}/*", f"{VAULT}/", True),
+        (f"{VAULT}/*", f"{VAULT}:8200", False),
+        (f"{VAULT}/*", f"{VAULT}.evil.example.org", False),
+        ("https://*.example.com:8200/*", f"{VAULT}:8200", True),
+        ("https://*", VAULT, True),
+        ("https://*/*", VAULT, True),
+        ("https://*/", "http://vault.example.com", False),
+        ("http://127.0.0.1:*", "http://127.0.0.1:4566", True),
+    ],
+)
+def test_an_endpoint_is_allowed_by_its_address_whatever_path_the_pattern_has(pattern: str, url: str, *, allowed: bool):
+    assert Settings(allow_endpoints=(pattern,)).endpoint_allowed(url) is allowed
+
+
+@pytest.mark.parametrize(
+    ("url", "allowed"),
+    [
+        ("https://secretsmanager.eu-west-1.amazonaws.com", True),
+        ("https://sts.amazonaws.com", True),
+        ("https://vpce-0a-1b.secretsmanager.eu-west-1.vpce.amazonaws.com", True),
+        ("https://ec2-1-2-3-4.eu-west-1.compute.amazonaws.com", False),
+        ("https://bucket.s3.amazonaws.com", False),
+        ("http://169.254.169.254", False),
+    ],
+)
+def test_of_aws_only_its_own_hosts_of_these_services_are_allowed(url: str, *, allowed: bool):
+    assert Settings().endpoint_allowed(url) is allowed
+
+
+@pytest.mark.parametrize(
+    ("address", "written"),
+    [
+        ("10.0.0.1:8090", "10.0.0.1:8090"),
+        ("fd00::1:8090", "[fd00::1]:8090"),
+        ("[fd00::1]:8090", "[fd00::1]:8090"),
+        ("::1:8090", "[::1]:8090"),
+        ("keyferry.example:8090", "keyferry.example:8090"),
+        ("", ""),
+    ],
+)
+def test_an_address_of_ipv6_is_bracketed_as_a_url_needs_it(address: str, written: str):
+    assert run._of_url(address) == written
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from pydantic import Field, ValidationError
 from keyferry.api.model import Model
 from keyferry.errors import Retry, SyncError
 
+UNSEEN = -1  # the observedGeneration of what nobody has looked at: no object has such a generation
 MESSAGE_LIMIT = 1024  # characters: a message is for a terminal
 
 

@@ -6,8 +6,9 @@ from typing import Annotated
 
 from pydantic import ConfigDict, Field
 
-from keyferry.api.conditions import Condition
+from keyferry.api.conditions import UNSEEN, Condition
 from keyferry.api.model import WHOLE, Duration, Form, Model, Name, SecretDataKey, keyed, rule, rules
+from keyferry.settings import MANAGED_BY
 from keyferry.values import Lookup, Search
 
 # A rule that only compiles the expression: the API server's CEL uses RE2, as Keyferry does.
@@ -121,6 +122,18 @@ class Target(Model):
                 "(has(self.type) || (has(self.immutable) && self.immutable)))",
                 "with creationPolicy: Merge the Secret keeps its own type and stays mutable: leave type and immutable "
                 "out",
+            ),
+            rule(
+                "!(has(self.immutable) && self.immutable && has(self.deletionPolicy) && "
+                "self.deletionPolicy == 'Merge')",
+                "no key can be dropped from an immutable Secret: with immutable: true write deletionPolicy: Retain or "
+                "Delete",
+            ),
+            rule(
+                f"!(has(self.labels) && '{MANAGED_BY}' in self.labels) || "
+                "(has(self.creationPolicy) && self.creationPolicy == 'Merge')",
+                f"a Secret that Keyferry makes is labelled {MANAGED_BY}: keyferry: leave that label out, or write your "
+                "own under another key, such as app.kubernetes.io/part-of",
             ),
         )
     )
@@ -316,7 +329,9 @@ class TargetStatus(Model):
 class ExternalSecretStatus(Model):
     """What was done, and what came of it."""
 
-    observed_generation: int = Field(0, description="The generation that this status belongs to.")
+    observed_generation: int = Field(
+        UNSEEN, description="The generation that this status belongs to; -1 before anybody has looked."
+    )
     synced_generation: int = Field(0, description="The generation that the Secret was last made for.")
     conditions: tuple[Condition, ...] = Field(
         (), description="Ready, and Reconciling or Stalled while it is not.", json_schema_extra=keyed("type")

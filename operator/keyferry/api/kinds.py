@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from keyferry.api.conditions import UNSEEN
 from keyferry.api.external_secret import ExternalSecretSpec, ExternalSecretStatus
 from keyferry.api.model import Model, rule, rules
 from keyferry.api.providers.references import CaProvider, SecretKeyRef, ServiceAccountRef
@@ -58,7 +59,8 @@ class Kind:
             "required": ["spec"],
             "properties": {
                 "spec": structural(self.spec, self.amend),
-                "status": structural(self.status),
+                # Without it kstatus (Flux, Argo CD) would take what nobody has looked at yet for well and done.
+                "status": {**structural(self.status), "default": {"observedGeneration": UNSEEN}},
             },
         }
 

@@ -1,7 +1,7 @@
 """Pydantic's JSON schema in the subset that a CustomResourceDefinition allows ("structural schema"). Pure.
 
 Defaults are left out on purpose: a default in a CRD is written into every resource, and shows as a difference in Argo
-CD for ever. They live in the models and are told in the descriptions.
+CD for ever. They live in the models and are told in the descriptions. (A status is nobody's manifest: see `kinds.py`.)
 """
 
 import re

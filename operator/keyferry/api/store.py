@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import ConfigDict, Field
 
-from keyferry.api.conditions import Condition
+from keyferry.api.conditions import UNSEEN, Condition
 from keyferry.api.model import WHOLE, Form, Model, PositiveDuration, ShortDuration, keyed, rule, rules
 from keyferry.api.providers import Provider
 from keyferry.api.providers.references import SecretKeyRef
@@ -182,7 +182,7 @@ class SecretStoreSpec(Model):
                 "!has(self.mapping) || has(self.mapping.by) || !has(self.mapping.inherit) || !self.mapping.inherit",
                 "mapping.inherit goes with by: Paths or by: Tags, and a SecretStore maps by Names unless it says so: "
                 "write by too, or leave inherit out",
-            )
+            ),
         )
     )
 
@@ -205,7 +205,8 @@ class SecretStoreSpec(Model):
     )
     default_tags: dict[str, Annotated[str, Field(max_length=256)]] = Field(
         default_factory=dict,
-        description="Tags given to every external secret that Keyferry creates or updates in this store.",
+        description="Tags given to every external secret that Keyferry creates or updates in this store, where it can "
+        "write to the provider.",
         max_length=40,
     )
     suspend: bool = Field(
@@ -222,7 +223,7 @@ class ClusterSecretStoreSpec(SecretStoreSpec):
                 "!has(self.mapping) || !has(self.mapping.by) || self.mapping.by != 'Names' || has(self.namespaces)",
                 "by Names every namespace would see every secret: say in spec.namespaces who may use the store, "
                 "or map by Tags or Paths",
-            )
+            ),
         )
     )
 
@@ -255,7 +256,9 @@ class StoreAccess(Model):
 class StoreStatus(Model):
     """What Keyferry found out about the store."""
 
-    observed_generation: int = Field(0, description="The generation that this status belongs to.")
+    observed_generation: int = Field(
+        UNSEEN, description="The generation that this status belongs to; -1 before anybody has looked."
+    )
     conditions: tuple[Condition, ...] = Field(
         (), description="Ready, and Reconciling or Stalled while it is not.", json_schema_extra=keyed("type")
     )

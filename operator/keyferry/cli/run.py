@@ -36,7 +36,9 @@ class Level(StrEnum):
 
 def run(  # noqa: PLR0913 - each is an option
     *,
-    listen: Annotated[str, typer.Option(help="host:port of /healthz, /readyz and /metrics.")] = "0.0.0.0:8080",
+    listen: Annotated[
+        str, typer.Option(help="host:port of /healthz, /readyz and /metrics. Without a host: every address.")
+    ] = ":8080",
     webhook_listen: Annotated[
         str, typer.Option(help="host:port of the webhook, where others say that something changed. Default: none.")
     ] = "",
@@ -66,7 +68,7 @@ def run(  # noqa: PLR0913 - each is an option
     ] = "keyferry-system",
     allow_endpoint: Annotated[
         list[str] | None,
-        typer.Option(help="Another backend address that SecretStores may name, * as a wildcard; may be repeated."),
+        typer.Option(help="Another backend address that SecretStores may name (scheme://host:port; * is a wildcard)."),
     ] = None,
 ) -> None:
     """Run the operator: in a pod as its ServiceAccount, or wherever KUBECONFIG points."""
@@ -74,7 +76,7 @@ def run(  # noqa: PLR0913 - each is an option
     settings = Settings(
         listen=listen,
         webhook_listen=webhook_listen,
-        webhook_address=webhook_address,
+        webhook_address=_of_url(webhook_address),
         data_dir=data_dir,
         allow_ambient_in_namespaces=allow_ambient_in_namespaces,
         allow_endpoints=tuple(allow_endpoint or ()),
@@ -90,6 +92,12 @@ def run(  # noqa: PLR0913 - each is an option
     except SyncError as failure:
         _LOG.error("%s: %s", failure.reason, failure)
         raise typer.Exit(1) from None
+
+
+def _of_url(address: str) -> str:
+    """host:port as a URL has it: an IPv6 address, which Kubernetes gives bare, in brackets."""
+    host, _, port = address.rpartition(":")
+    return f"[{host}]:{port}" if ":" in host and not host.startswith("[") else address
 
 
 async def _operate(settings: Settings) -> None:
@@ -126,7 +134,7 @@ async def _see(app: App) -> None:
     """Kopf's watches start when everything was seen once, so that they find the CRDs there."""
     await app.learnt.wait()
     _spare_what_stays()
-    await lifecycle.see(lambda registry, call: handlers.register(registry, app.waking, call))
+    await lifecycle.see(lambda registry, call: handlers.register(registry, app.picture, call))
 
 
 def _spare_what_stays() -> None:

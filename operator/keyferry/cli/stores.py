@@ -119,7 +119,8 @@ def made(kube: Kube, key: StoreKey, spec: SecretStoreSpec, settings: Settings, s
 async def _view(
     kube: Kube, where: Where, spec: SecretStoreSpec, mapping: ByNames | ByPaths | ByTags
 ) -> tuple[str, ...]:
-    if isinstance(mapping, ByNames):  # one part for all that it serves
+    alike = isinstance(mapping, ByNames)  # one part for all that it serves
+    if alike and not (where.namespace and isinstance(spec, ClusterSecretStoreSpec)):
         return mapping.view(())
     if not where.namespace:
         raise SpecInvalid(f"{where.store} has a part for each namespace: say whose is meant (--namespace)")
@@ -132,7 +133,7 @@ async def _view(
         spec.namespaces, where.namespace, metadata.get("labels") or {}
     ):
         raise NamespaceDenied(f"{where.store} does not serve namespace {where.namespace} (its spec.namespaces)")
-    return mapping.view(hierarchy(where.namespace, metadata.get("annotations") or {}))
+    return mapping.view(() if alike else hierarchy(where.namespace, metadata.get("annotations") or {}))
 
 
 def _context(kube: Kube, key: StoreKey, spec: SecretStoreSpec, settings: Settings) -> Context:

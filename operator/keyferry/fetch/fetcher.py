@@ -126,6 +126,7 @@ class Fetcher:
         kept = {each: value for each in found if (value := self._kept(each, now, fresh=fresh))}
         metrics.CACHE_HITS.labels(self.store).inc(len(kept))
         wanted = [each for each in found if each not in kept]
+        metrics.CACHE_MISSES.labels(self.store).inc(len(wanted))
         joined = {} if fresh else await self._batcher.join(self._batcher.under_way([each.ref for each in wanted]))
         kept |= {each: value for each in wanted if (value := _at_version(joined.get(each.ref), each.version))}
         fetched = await self._fetch({each.ref for each in found if each not in kept})
@@ -192,6 +193,7 @@ class Fetcher:
         self.guard.saw(snapshot.ids)
         metrics.STORE_OFFERED.labels(self.store).set(len(snapshot.ids))
         metrics.STORE_SWEPT.labels(self.store).set_to_current_time()
+        metrics.SWEEP_SECONDS.labels(self.store).observe(asyncio.get_running_loop().time() - started)
         self.swept()
         return snapshot
 

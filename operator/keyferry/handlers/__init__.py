@@ -8,11 +8,11 @@ import kopf
 
 from keyferry.handlers import external_secret, lifecycle, namespace, store
 from keyferry.handlers.lifecycle import Call
-from keyferry.sync.waking import Waking
+from keyferry.sync.picture import Picture
 
 
-def register(registry: kopf.OperatorRegistry, waking: Waking, call: Call) -> None:
-    """Register every handler. `call` runs a function of `waking` where it lives: Kopf has a thread of its own."""
+def register(registry: kopf.OperatorRegistry, picture: Picture, call: Call) -> None:
+    """Register every handler. `call` runs a function of `picture` where it lives: Kopf has a thread of its own."""
     lifecycle.register(registry)
     for module in (external_secret, store, namespace):
-        module.register(registry, waking, call)
+        module.register(registry, picture, call)

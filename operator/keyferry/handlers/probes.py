@@ -1,5 +1,6 @@
 """What the kubelet and Prometheus ask: /healthz, /readyz and /metrics, on one port."""
 
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -37,12 +38,22 @@ async def served(app: App, listen: str) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def listening(site: web.Application, listen: str) -> AsyncIterator[None]:
-    """A site served at host:port, while the context is open."""
-    host, _, port = listen.rpartition(":")
+    """A site served at host:port, while the context is open; without a host, at every address there is."""
     runner = web.AppRunner(site, access_log=None)
     await runner.setup()
     try:
-        await web.TCPSite(runner, host.strip("[]") or None, int(port)).start()
+        await _at(runner, listen).start()
         yield
     finally:
         await runner.cleanup()
+
+
+def _at(runner: web.AppRunner, listen: str) -> web.BaseSite:
+    host, _, port = listen.rpartition(":")
+    host = host.strip("[]")
+    if host not in ("", "::"):
+        return web.TCPSite(runner, host, int(port))
+    # One socket for IPv6 and IPv4: an event loop makes its own sockets of IPv6 deaf to IPv4.
+    both = socket.has_dualstack_ipv6()
+    family = socket.AF_INET6 if both else socket.AF_INET
+    return web.SockSite(runner, socket.create_server(("", int(port)), family=family, dualstack_ipv6=both))

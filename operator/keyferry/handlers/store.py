@@ -6,13 +6,13 @@ import kopf
 
 from keyferry.handlers.lifecycle import Call
 from keyferry.settings import GROUP, VERSION
-from keyferry.sync.waking import Waking
+from keyferry.sync.picture import Picture
 
 
-def register(registry: kopf.OperatorRegistry, waking: Waking, call: Call) -> None:
+def register(registry: kopf.OperatorRegistry, picture: Picture, call: Call) -> None:
     """Level-based: of what happened only deletion matters; the reconciliation reads what is."""
 
     @kopf.on.event(GROUP, VERSION, "secretstores", registry=registry)
     @kopf.on.event(GROUP, VERSION, "clustersecretstores", registry=registry)
-    async def store_seen(event: kopf.RawEvent, body: kopf.Body, **_: Any) -> None:
-        call(waking.store, dict(body), deleted=event["type"] == "DELETED")
+    async def store_seen(event: kopf.RawEvent, resource: kopf.Resource, body: kopf.Body, **_: Any) -> None:
+        call(picture.told, resource.plural, dict(body), deleted=event["type"] == "DELETED")

@@ -69,6 +69,11 @@ class Queue(Generic[K]):
         return group in self._held
 
     @property
+    def held_back(self) -> int:
+        """How many keys are due, beyond what their group's share allows."""
+        return sum(map(len, self._held.values()))
+
+    @property
     def running(self) -> int:
         """How many keys are being worked."""
         return len(self._tasks)

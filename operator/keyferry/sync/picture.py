@@ -1,12 +1,14 @@
 """The picture of the cluster that all work goes by: learnt by lists before any work begins, kept true by watches."""
 
 import asyncio
+import contextlib
 import logging
-from collections.abc import AsyncIterator
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 
 from keyferry.errors import KubeUnavailable
-from keyferry.kube.client import JSON, METADATA_LIST, At, Json, Kube, path
+from keyferry.kube.client import JSON, METADATA_LIST, Json, Kube, path
 from keyferry.kube.errors import KubeError, NotFound
 from keyferry.kube.fence import Clock
 from keyferry.kube.metadata_watch import SecretWatch
@@ -17,13 +19,10 @@ _LOG = logging.getLogger(__name__)
 _PAGE = "500"
 _RETRY_SECONDS = 2.0
 _RELIST_SECONDS = 300.0
+_LAG_SECONDS = 5.0  # how far a watch may be behind a list
+_DEAF_RELISTS = 3  # that found what no watch told of: a quarter of an hour
 
-_RESOURCES = {
-    "namespaces": path("v1", "namespaces"),
-    "clustersecretstores": path(API, "clustersecretstores"),
-    "secretstores": path(API, "secretstores"),
-    "externalsecrets": path(API, "externalsecrets"),
-}
+_RESOURCES = {"namespaces": "v1", "clustersecretstores": API, "secretstores": API, "externalsecrets": API}
 
 
 @dataclass(slots=True)
@@ -36,6 +35,20 @@ class Picture:
     clock: Clock
     _began: float = field(default=float("-inf"), init=False)  # when the last list of everything began
     _learning: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
+    _untold: Counter[str] = field(default_factory=Counter, init=False)  # relists since a watch last told of a resource
+
+    def told(self, resource: str, body: Json, *, deleted: bool) -> None:
+        """A watch tells of an object, be it news or not."""
+        self._untold.pop(resource, None)
+        self._see(resource)(body, deleted=deleted)
+
+    @property
+    def deaf(self) -> str | None:
+        """What relists have found news of for a quarter of an hour, while no watch told of any; None where all is well.
+
+        A quiet watch is no dead one: only what changed and was not told counts.
+        """
+        return next((resource for resource, relists in self._untold.items() if relists >= _DEAF_RELISTS), None)
 
     async def learn(self) -> str:
         """See everything once before any work begins, so that no work is done on half a picture.
@@ -52,14 +65,14 @@ class Picture:
                 await self._learn()
 
     async def keep(self) -> None:
-        """Now and then forget what is gone: a deletion that no watch told of (Kopf's lists tell of none)."""
+        """Now and then make good what no watch told of: what is gone (Kopf's lists tell of none), and what is new."""
         while True:
             await asyncio.sleep(_RELIST_SECONDS)
             try:
-                for resource, at in _RESOURCES.items():
-                    await self._prune(resource, at)
+                for resource in _RESOURCES:
+                    await self._relist(resource)
             except (KubeError, KubeUnavailable) as failure:
-                _LOG.warning("cannot see what is gone: %s", failure)
+                _LOG.warning("cannot see what watches may have missed: %s", failure)
 
     async def _learn(self) -> str:
         while True:
@@ -77,33 +90,52 @@ class Picture:
 
     async def _learnt(self) -> str:
         version = await self.secret_watch.list()
-        see = {
-            "namespaces": self.waking.namespace,
-            "clustersecretstores": self.waking.store,
-            "secretstores": self.waking.store,
-            "externalsecrets": self.waking.external_secret,
-        }
-        for resource, at in _RESOURCES.items():
+        for resource in _RESOURCES:
             listed: set[tuple[str, str]] = set()
             with self.waking.deletions.heard() as gone:
-                async for page in self._pages(at, JSON):
+                async for page in self._pages(resource, JSON):
                     for body in page.get("items") or ():
                         if body["metadata"]["uid"] not in gone:
-                            see[resource](body, deleted=False)
+                            self._see(resource)(body, deleted=False)
                         listed.add(_named(body))
             self.waking.only(resource, listed, int(page["metadata"]["resourceVersion"]))
         return version
 
-    async def _prune(self, resource: str, at: At) -> None:
+    async def _relist(self, resource: str) -> None:
         listed: set[tuple[str, str]] = set()
+        news: list[Json] = []
         version = "0"
-        async for page in self._pages(at, METADATA_LIST):
+        async for page in self._pages(resource, METADATA_LIST):
             version = page["metadata"]["resourceVersion"]
-            listed |= {_named(item) for item in page.get("items") or ()}
+            items = page.get("items") or ()
+            listed |= {_named(item) for item in items}
+            news += [item for item in items if self.waking.news(resource, item)]
         self.waking.only(resource, listed, int(version))
+        if news:
+            await asyncio.sleep(_LAG_SECONDS)
+            await self._make_good(resource, news)
 
-    async def _pages(self, at: At, accept: str) -> AsyncIterator[Json]:
-        query = {"limit": _PAGE}
+    async def _make_good(self, resource: str, news: list[Json]) -> None:
+        """See those that a watch should have told of by now."""
+        untold = 0
+        for item in news:
+            if not self.waking.news(resource, item):
+                continue
+            with self.waking.deletions.heard() as gone, contextlib.suppress(NotFound):
+                body = await self.kube.get(path(_RESOURCES[resource], resource, *_named(item)))
+                if body["metadata"]["uid"] not in gone and self.waking.news(resource, body):
+                    self._see(resource)(body, deleted=False)
+                    untold += 1
+        if untold:
+            self._untold[resource] += 1
+            _LOG.warning("a list has %d %s that are new or changed, and no watch told of them", untold, resource)
+
+    def _see(self, resource: str) -> Callable[..., None]:
+        see = {"namespaces": self.waking.namespace, "externalsecrets": self.waking.external_secret}
+        return see.get(resource, self.waking.store)
+
+    async def _pages(self, resource: str, accept: str) -> AsyncIterator[Json]:
+        at, query = path(_RESOURCES[resource], resource), {"limit": _PAGE}
         while True:
             page = await self.kube.get(at, accept=accept, **query)
             yield page

@@ -142,6 +142,20 @@ class Waking:
             return False  # their status says so
         return any(place in places for place in view(called))
 
+    def news(self, resource: str, body: Json) -> bool:
+        """Whether this is newer than what is known; metadata suffices. What goes, and is forgotten already, is none."""
+        metadata = body["metadata"]
+        namespace, name = metadata.get("namespace") or "", metadata["name"]
+        known: Json | None
+        match resource:
+            case "externalsecrets":
+                known = self.watched.external_secrets.get(Key(namespace, name))
+            case "namespaces":
+                known = self.watched.namespaces.get(name)
+            case _:
+                known = self.watched.stores.get(StoreKey(namespace, name))
+        return newer(body, known) if known else "deletionTimestamp" not in metadata
+
     def only(self, resource: str, listed: Collection[tuple[str, str]], version: int) -> None:
         """Of this resource only these (namespace, name) exist: forget what is older than the list and not in it."""
         for key, body in list(self._known(resource)):

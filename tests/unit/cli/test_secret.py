@@ -362,6 +362,15 @@ def test_a_namespace_that_the_store_does_not_serve_is_refused(cli: Cli):
     cli.done("put db", stdin=b"v", store="--cluster-store shared -n payments")
 
 
+@pytest.mark.parametrize("command", ["put db", "list", "delete db --yes"])
+def test_by_names_too_a_namespace_that_the_store_does_not_serve_is_refused(cli: Cli, command: str):
+    cli.cluster_store(mapping={"by": "Names"}, namespaces={"names": ["shop"]})
+    cli.seed("db")
+    said = refused(cli, command, stdin=CANARY, store="--cluster-store shared -n payments")
+    assert said.startswith("NamespaceDenied: ClusterSecretStore shared does not serve namespace payments")
+    cli.done(command, stdin=b"v", store="--cluster-store shared")  # for nobody's namespace: the store as it is
+
+
 def test_a_spec_that_makes_no_sense_names_its_field(cli: Cli):
     cli.store(provider={"sql": {"database": "../x", "encryption": {"keySecretRef": {"name": "sql", "key": "key"}}}})
     assert refused(cli, "put db", stdin=CANARY).startswith(

@@ -65,9 +65,9 @@ def test_what_is_no_re2_expression_is_an_error_that_quotes_it(regexp: str):
 
 @pytest.mark.parametrize("regexp", ["^(a+)+$", "^(a|a)*$", "^(a|aa)+$", "(.*)*x$"])
 def test_an_expression_that_would_explode_elsewhere_is_fast(regexp: str):
-    began = time.perf_counter()
+    began = time.process_time()  # its own, whatever else the machine does; elsewhere it would never come to an end
     assert not matches(Search(regexp=regexp), "a" * 50_000 + "!")
-    assert time.perf_counter() - began < 1
+    assert time.process_time() - began < 5
 
 
 @given(st.text(max_size=20), st.text(min_size=1, max_size=20))

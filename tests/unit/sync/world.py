@@ -56,6 +56,10 @@ class World:
         await self.rest(2)
         return app
 
+    def deafen(self) -> None:
+        """From now on no watch tells the first operator anything, as if Kopf hung."""
+        self._tasks[1].cancel()
+
     async def stop(self) -> None:
         """End the operator without a chance to tidy up."""
         for task in self._tasks:
@@ -70,14 +74,12 @@ class World:
     async def _see(self, app: App) -> None:
         """What Kopf does: tell of everything that is there and of every change, a little later."""
         told = 0
-        waking = app.waking
         await app.learnt.wait()
         while True:
             for resource, event in self.kube.history[told:]:
                 told += 1
                 if resource in _SEEN:
-                    see = {"namespaces": waking.namespace, "externalsecrets": waking.external_secret}
-                    see.get(resource, waking.store)(event["object"], deleted=event["type"] == "DELETED")
+                    app.picture.told(resource, event["object"], deleted=event["type"] == "DELETED")
             await self.kube.news.wait()
             await asyncio.sleep(0.05)
 
