@@ -35,3 +35,9 @@ class Subject(Protocol):
 
     def spoiled(self, ref: Ref) -> AbstractAsyncContextManager[type[SyncError]]:
         """While inside, this one secret cannot be read; gives the error that says so."""
+
+
+def holds(subject: Subject, data: bytes) -> bool:
+    """Whether the backend's other end can hold such a value: all can hold any, but for those that say otherwise."""
+    says = getattr(subject, "holds", None)
+    return says is None or bool(says(data))

@@ -10,7 +10,7 @@ import pytest
 from keyferry.backends.base import Backend, Catalogue
 from keyferry.errors import BackendUnavailable, SecretMissing, SyncError
 from keyferry.values import Entry, Fetched, Ref, Scope, Value
-from tests.contract.subject import Subject
+from tests.contract.subject import Subject, holds
 
 NOWHERE = Ref("no-such-secret")
 
@@ -59,6 +59,8 @@ async def test_a_deleted_secret_is_missing(subject: Subject, backend: Backend):
     ids=["text", "blank", "zero", "binary", "not utf-8", "utf-8", "64 KiB"],
 )
 async def test_a_value_comes_back_as_it_was(subject: Subject, backend: Backend, data: bytes):
+    if not holds(subject, data):
+        pytest.skip("the backend's own limits, which tests of its own are about")
     ref = await subject.put("db", data, {})
     assert (await value(backend, ref)).data == data
 
@@ -149,8 +151,8 @@ async def test_an_empty_catalogue_is_empty(backend: Backend):
 
 async def test_a_good_login_may_list_and_batch(backend: Backend):
     access = await backend.check()
-    assert (access.listing, access.batching, access.lacking) == (True, True, ())
-    assert backend.batch > 1
+    assert (access.listing, access.lacking) == (True, ())
+    assert access.batching is (True if backend.batch > 1 else None)
 
 
 async def test_an_outage_is_an_answer_and_ends(subject: Subject, backend: Backend):

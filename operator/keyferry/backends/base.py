@@ -16,7 +16,7 @@ class Access:
     """What a login may do. `lacking` says in words which permission is missing and what that costs."""
 
     listing: bool = True  # the catalogue can be read
-    batching: bool = True  # several values come with one call
+    batching: bool | None = True  # several values come with one call; None: the backend has no such call
     lacking: tuple[str, ...] = ()
 
 

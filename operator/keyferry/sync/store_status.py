@@ -131,7 +131,9 @@ def _access(old: StoreStatus, findings: Findings) -> StoreAccess:
     )
 
 
-def _granted(*, granted: bool) -> Granted:
+def _granted(*, granted: bool | None) -> Granted:
+    if granted is None:
+        return Granted.UNTRIED
     return Granted.YES if granted else Granted.NO
 
 

@@ -4,10 +4,11 @@ from pydantic import ConfigDict, Field
 
 from keyferry.api.model import Model, given, rule, rules
 from keyferry.api.providers.aws import Aws
+from keyferry.api.providers.azure import Azure
 from keyferry.api.providers.sql import Sql
 
-PROVIDERS = ("aws", "sql")  # the fields of Provider; a backend's module and extra are called the same
-_TAGGED = frozenset({"aws", "sql"})
+PROVIDERS = ("aws", "azure", "sql")  # the fields of Provider; a backend's module and extra are called the same
+_TAGGED = frozenset({"aws", "azure", "sql"})
 _ONE = f"give exactly one provider: {', '.join(PROVIDERS[:-1])} or {PROVIDERS[-1]}"
 
 
@@ -17,6 +18,7 @@ class Provider(Model):
     model_config = ConfigDict(json_schema_extra=rules(rule(f"{given(*PROVIDERS)} == 1", _ONE)))
 
     aws: Aws | None = Field(None, description="AWS Secrets Manager.")
+    azure: Azure | None = Field(None, description="Azure Key Vault.")
     sql: Sql | None = Field(None, description="A SQL table with encrypted values, kept by the operator (SQLite).")
 
     @property
