@@ -101,7 +101,8 @@ class Entra:
             return json_answer({"error": "invalid_request", "error_description": "Identity not found"}, 400)
         text = self._signed(found[0], request.query["resource"])
         until = int(time.time() + self.lifetime)
-        return json_answer({"access_token": text, "expires_on": str(until), "token_type": "Bearer"})
+        said = {"access_token": text, "expires_on": str(until), "token_type": "Bearer"}
+        return json_answer({**said, "resource": request.query["resource"]})
 
     def caller(self, header: str) -> str:
         """Whose token it is. Raises PyJWTError where it is nobody's, not for a vault, or too old."""

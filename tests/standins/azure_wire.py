@@ -4,6 +4,7 @@ import asyncio
 import json
 import ssl
 import threading
+import weakref
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -84,6 +85,7 @@ class Listener:
         self._thread = threading.Thread(target=self._loop.run_forever, name="azure stand-in", daemon=True)
         self._thread.start()
         self._runner: web.AppRunner | None = None
+        self._open: weakref.WeakSet[asyncio.Transport] = weakref.WeakSet()
 
     def up(self, context: ssl.SSLContext) -> None:
         """Listen; on the same ports as before, if there was a before."""
@@ -113,11 +115,17 @@ class Listener:
         self.plain_port = self.plain_port or _port(plain)
 
     async def _down(self) -> None:
+        for connection in list(self._open):
+            connection.abort()  # a polite end would wait for the other side's
         if self._runner is not None:
             await self._runner.cleanup()
             self._runner = None
+        for _ in range(10):  # rounds of the loop, in which connections that were broken let go of their sockets
+            await asyncio.sleep(0)
 
     async def _answer(self, asked: web.Request) -> web.StreamResponse:
+        if asked.transport is not None:
+            self._open.add(asked.transport)
         action = self._name(asked.method, asked.path)
         lower = {name.lower(): value for name, value in asked.headers.items()}
         body = await asked.read()

@@ -72,8 +72,7 @@ async def connect(spec: Azure, context: Context) -> Connection:
 async def _authorities(spec: Azure, context: Context) -> str:
     if spec.ca is None:
         return ""
-    try:
-        return (await context.cluster.secret(spec.ca.secret_ref)).decode("ascii")
-    except UnicodeDecodeError:
-        problem = SpecInvalid("spec.provider.azure.ca: its Secret holds no certificates in PEM")
-    raise problem
+    text = (await context.cluster.secret(spec.ca.secret_ref)).decode("ascii", errors="replace")
+    if "-----BEGIN" not in text:
+        raise SpecInvalid("spec.provider.azure.ca: its Secret holds no certificates in PEM")
+    return text

@@ -21,6 +21,7 @@ class Applicant:
     client_id: str = ""
     subject: str = ""  # of a ServiceAccount's token
     audience: str = ""
+    own: bool = False  # the operator's own
 
 
 def number_in(message: str) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from azure.core.credentials_async import AsyncTokenCredential
-from azure.core.exceptions import AzureError
+from azure.core.exceptions import AzureError, ClientAuthenticationError
 from azure.core.pipeline.transport import AioHttpTransport
 from azure.identity import CredentialUnavailableError
 from azure.identity.aio import (
@@ -201,8 +201,10 @@ class OfOperator:
         return f"the operator's managed identity{f' {self.auth.client_id}' if self.auth.client_id else ''}"
 
     async def token(self) -> AccessToken:
-        applicant = self.office.applicant(self.name, self.auth)
         managed = self.auth.managed_identity is not None
+        applicant = replace(self.office.applicant(self.name, self.auth), own=True)
+        if managed:
+            applicant = replace(applicant, host="the identity's endpoint")
         return await self.office.issue(applicant, self._managed if managed else self._chain)
 
     def _managed(self, transport: AioHttpTransport) -> AsyncTokenCredential:
@@ -245,7 +247,10 @@ async def _closing(
 def _refused(error: BaseException, applicant: Applicant) -> SyncError:
     failure = sdk.failure_of(error)
     number = entra.number_in(error.message) if isinstance(error, AzureError) else ""
-    if isinstance(error, CredentialUnavailableError) and not number:
+    unavailable = isinstance(error, CredentialUnavailableError) or (
+        applicant.own and isinstance(error, ClientAuthenticationError) and error.response is None
+    )
+    if unavailable and not number:
         return AuthFailed(
             f"{applicant.name}: Azure's SDK finds none in the operator's pod: give the pod an identity and restart the "
             "operator, or give spec.provider.azure.auth another login"

@@ -74,11 +74,9 @@ def _trusting(authorities: str) -> ssl.SSLContext:
     context = ssl.create_default_context()
     try:
         context.load_verify_locations(cadata=authorities)
-    except (ssl.SSLError, ValueError):
-        problem = SpecInvalid("spec.provider.azure.ca: its Secret holds no certificates in PEM")
-    else:
-        return context
-    raise problem
+    except (ssl.SSLError, ValueError) as e:
+        raise SpecInvalid("spec.provider.azure.ca: its Secret holds no certificates in PEM") from e
+    return context
 
 
 class _Bearer(SansIOHTTPPolicy[Any, Any]):

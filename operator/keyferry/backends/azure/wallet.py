@@ -66,7 +66,7 @@ class Wallet:
 
     async def renew(self, spent: AccessToken) -> None:
         """Log in again, unless somebody did since `spent`, or tried in vain."""
-        await self._turns.take(lambda: self._replace(spent))
+        await self._turns.take(lambda: self._renew(spent))
 
     async def reconsidered(self, denied: AccessToken) -> bool:
         """Whether there is another token than the one that was denied something: groups are written into it.
@@ -76,7 +76,7 @@ class Wallet:
         if self._turns.under_way or self._clock() - self._reconsidered_at >= PATIENCE:
             self._reconsidered_at = self._clock()
             with contextlib.suppress(SyncError):  # then the denial is what there is to tell
-                await self.renew(denied)
+                await self._turns.take(lambda: self._replace(denied))
         return self.current.text != denied.text
 
     async def _log_in(self) -> None:
@@ -88,6 +88,13 @@ class Wallet:
                 self._token, self._failure = None, e
                 raise
             self._token = replace(held, renew_at=self._clock() + LOOK_AGAIN)
+
+    async def _renew(self, spent: AccessToken) -> None:
+        try:
+            await self._replace(spent)
+        except SyncError as e:
+            self._token, self._failure = None, e
+            raise
 
     async def _replace(self, spent: AccessToken) -> None:
         if self.current.text == spent.text:
