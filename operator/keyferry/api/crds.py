@@ -12,12 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from typing_extensions import override
 
 from keyferry.api.kinds import KINDS, Kind
 from keyferry.api.reference import PAGES, page_with_fields
 
 _HEADER = "# Generated from the models in operator/keyferry/api by `make generate`: edit those.\n"
 _COPIES = ("crds", "helm/keyferry/files/crds")
+_SHORT = 130  # characters, of what stands on one line
 _HINT_LINES = 40  # of a difference: enough to see what it is about
 
 
@@ -26,6 +28,22 @@ class _Dumper(yaml.SafeDumper):
 
     def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002 - the signature is PyYAML's
         return True
+
+    @override
+    def represent_mapping(self, tag: str, mapping: Any, flow_style: bool | None = None) -> yaml.MappingNode:
+        """A schema with nothing below it stands on one line, if it is short: indentation was half of the files."""
+        schema = "type" in mapping or "rule" in mapping
+        return super().represent_mapping(tag, mapping, flow_style or (schema and _short([*mapping, *mapping.values()])))
+
+    @override
+    def represent_sequence(self, tag: str, sequence: Any, flow_style: bool | None = None) -> yaml.SequenceNode:
+        """Likewise."""
+        return super().represent_sequence(tag, sequence, flow_style or _short(sequence))
+
+
+def _short(parts: Sequence[Any]) -> bool:
+    nested = any(isinstance(part, dict | list) for part in parts)
+    return not nested and sum(len(str(part)) + 2 for part in parts) <= _SHORT
 
 
 def to_yaml(kind: Kind) -> str:

@@ -59,7 +59,7 @@ def test_check_names_the_file_that_somebody_edited_and_what_it_should_be(checkou
     assert crds.main(["--check"]) == 1
     told = capsys.readouterr().err
     assert "crds/externalsecrets.yaml (as it is)" in told
-    assert "+    - kes" in told
+    assert "+    shortNames: [kes]" in told
     assert "run make generate" in told
 
 
