@@ -124,6 +124,8 @@ def _disabled(_: Failure, about: About) -> SyncError:
 def _missing(_: Failure, about: About) -> SyncError:
     if about.version:
         return SecretMissing(f"{about.where} has no version {about.version}")
+    if about.operation is RECOVER:
+        return SecretMissing(f"vault {about.host} has no deleted secret {about.resource}")
     return SecretMissing(f"vault {about.host} has no secret {about.resource}; or it is deleted, and can be recovered")
 
 
@@ -154,9 +156,11 @@ def _broken(failure: Failure, about: About) -> SyncError:
 
 
 def _unfit(failure: Failure, about: About) -> SyncError:
+    if about.operation is not SET:
+        return _senseless(failure, about)
     return SpecInvalid(
-        f"{about.operation.name}: vault {about.host} does not take {about.resource or 'the question'} as it is "
-        f"({failure.told}): a name has letters, digits and -, a secret at most 15 tags of 256 characters"
+        f"vault {about.host} does not take secret {about.resource} as it is ({failure.told}): it has at most 15 tags "
+        "of 256 characters each"
     )
 
 
