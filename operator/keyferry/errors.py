@@ -10,6 +10,7 @@ SyncError
 ├── PermissionDenied       the login is good but may not do this
 ├── EventSourceMissing     the queue that is to tell of changes is not there
 ├── SecretMissing          the mapping gives this namespace no such secret
+├── SecretUnusable         the external secret is there, and says that it must not be used
 ├── SecretAmbiguous        two external secrets claim the same place
 ├── ValueInvalid           the value is not what the spec says of it (no JSON, no Base64, …)
 ├── SecretKeyInvalid       a key that a Kubernetes Secret cannot have
@@ -122,6 +123,12 @@ class SecretMissing(SyncError):
     """The mapping gives this namespace no such secret, property or version."""
 
     reason = "RemoteSecretMissing"
+
+
+class SecretUnusable(SyncError):
+    """The external secret is there, and says of itself that it must not be used: disabled, expired, not valid yet."""
+
+    reason = "RemoteSecretUnusable"
 
 
 class SecretAmbiguous(SyncError):

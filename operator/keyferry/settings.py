@@ -15,10 +15,16 @@ OWNER_ANNOTATION = f"{GROUP}/external-secret"  # on a Secret: the ExternalSecret
 MANAGED_BY = "app.kubernetes.io/managed-by"
 
 DEFAULT_DATA_DIR = Path("/var/lib/keyferry")
-# The own addresses of Secrets Manager, STS and SQS, and their VPC endpoints'; not the hosts that AWS rents to others.
-_AWS_ENDPOINT = re.compile(
-    r"https://(vpce-[-a-z0-9]+\.)?(secretsmanager|sts|sqs)(-fips)?"
-    r"(\.[a-z]{2,}(-[a-z]+)+-[0-9]+(\.vpce)?)?\.amazonaws\.com(\.cn)?"
+# The providers' own addresses, which any SecretStore may name; not the hosts that they rent to others.
+_PROVIDERS_OWN = (
+    # AWS: Secrets Manager, STS and SQS, and their VPC endpoints.
+    (
+        r"https://(vpce-[-a-z0-9]+\.)?(secretsmanager|sts|sqs)(-fips)?"
+        r"(\.[a-z]{2,}(-[a-z]+)+-[0-9]+(\.vpce)?)?\.amazonaws\.com(\.cn)?"
+    ),
+    # Azure: the vaults of each cloud (also over a private endpoint), and Entra.
+    r"https://[-a-z0-9]+\.vault\.(azure\.net|usgovcloudapi\.net|azure\.cn)",
+    r"https://login\.(microsoftonline\.com|microsoftonline\.us|chinacloudapi\.cn|partner\.microsoftonline\.cn)",
 )
 _ANY_PATH = re.compile(r"(?<=[^/:])/+\*?$")  # at the end of a pattern it says nothing: no store's endpoint has a path
 
@@ -45,4 +51,5 @@ class Settings:
         """Whether a SecretStore may send requests to this URL."""
         address = url.rstrip("/")
         patterns = (_ANY_PATH.sub("", pattern) for pattern in self.allow_endpoints)
-        return bool(_AWS_ENDPOINT.fullmatch(address)) or any(fnmatchcase(address, pattern) for pattern in patterns)
+        own = any(re.fullmatch(pattern, address) for pattern in _PROVIDERS_OWN)
+        return own or any(fnmatchcase(address, pattern) for pattern in patterns)

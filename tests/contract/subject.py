@@ -41,3 +41,15 @@ class Subject(Protocol):
 
     def spoiled(self, ref: Ref) -> AbstractAsyncContextManager[type[SyncError]]:
         """While inside, this one secret cannot be read; gives the error that says so."""
+
+
+def later(subject: Subject) -> None:
+    """Let so much time pass that the backend tells a change from the one before: most tell every change."""
+    if passes := getattr(subject, "later", None):
+        passes()
+
+
+def holds(subject: Subject, data: bytes) -> bool:
+    """Whether the backend's other end can hold such a value: all can hold any, but for those that say otherwise."""
+    says = getattr(subject, "holds", None)
+    return says is None or bool(says(data))

@@ -10,7 +10,7 @@ import pytest
 from keyferry.backends.base import Backend, Catalogue
 from keyferry.errors import BackendUnavailable, SecretMissing, SyncError
 from keyferry.values import Entry, Fetched, Ref, Scope, Value
-from tests.contract.subject import Subject
+from tests.contract.subject import Subject, holds
 
 NOWHERE = Ref("no-such-secret")
 
@@ -59,6 +59,8 @@ async def test_a_deleted_secret_is_missing(subject: Subject, backend: Backend):
     ids=["text", "blank", "zero", "binary", "not utf-8", "utf-8", "64 KiB"],
 )
 async def test_a_value_comes_back_as_it_was(subject: Subject, backend: Backend, data: bytes):
+    if not holds(subject, data):
+        pytest.skip("the backend's own limits, which tests of its own are about")
     ref = await subject.put("db", data, {})
     assert (await value(backend, ref)).data == subject.as_read(data)
 

@@ -8,7 +8,7 @@ import pytest
 from keyferry.backends.base import Backend, Catalogue, Restorer, Writer
 from keyferry.errors import SecretMissing, SpecInvalid, SyncError
 from keyferry.values import Entry, Fetched, Ref, Scope, Value
-from tests.contract.subject import Subject
+from tests.contract.subject import Subject, holds, later
 
 CANARY = "canary-77c1"
 
@@ -56,15 +56,17 @@ async def held(backend: Backend, name: str) -> tuple[Any, str]:
 
 
 @pytest.mark.parametrize("text", ["text", "žluť\n", "x" * 60000], ids=lambda text: text[:4])
-async def test_what_is_put_can_be_read(backend: Backend, writer: Writer, text: str):
+async def test_what_is_put_can_be_read(subject: Subject, backend: Backend, writer: Writer, text: str):
+    if not holds(subject, doc(text)):
+        pytest.skip("it holds no such values")
     version = await writer.put("db", doc(text), {})
     assert await held(backend, "db") == ({"v": text}, version)
 
 
 @pytest.mark.parametrize("data", [b"text\n", b"\x00\xff binary"], ids=["text", "binary"])
 async def test_bytes_come_back_as_they_were(subject: Subject, backend: Backend, writer: Writer, data: bytes):
-    if subject.as_read(data) != data:
-        pytest.skip("it holds nothing but JSON objects")
+    if subject.as_read(data) != data or not holds(subject, data):
+        pytest.skip("it holds no such values")
     version = await writer.put("db", data, {})
     assert await fetched(backend, "db") == Value(data, version)
 
@@ -81,6 +83,7 @@ async def test_a_new_value_is_a_new_version_with_just_the_tags_that_came_with_it
     subject: Subject, backend: Backend, writer: Writer
 ):
     before = await writer.put("db", doc("old"), tags(subject, a="1", b="2", c="3"))
+    later(subject)
     after = await writer.put("db", doc("new"), tags(subject, b="2", c="other", d="4"))
     found = await entry(backend, "db")
     assert found is not None
@@ -124,7 +127,7 @@ async def test_what_is_deleted_can_be_had_back_as_it_was(
 
 async def test_what_was_not_deleted_cannot_be_restored(writer: Writer, restorer: Restorer):
     await writer.put("db", doc("v"), {})
-    with pytest.raises(SpecInvalid, match="nothing to restore"):
+    with pytest.raises((SpecInvalid, SecretMissing), match="db"):
         await restorer.restore("db")
     with pytest.raises(SecretMissing, match="absent"):
         await restorer.restore("absent")

@@ -14,6 +14,11 @@ class Turns:
         self._ended = 0  # attempts, changed under the lock only
         self._failure: SyncError | None = None  # of the last one
 
+    @property
+    def under_way(self) -> bool:
+        """Whether an attempt runs."""
+        return self._lock.locked()
+
     async def take(self, attempt: Callable[[], Awaitable[None]]) -> None:
         """Attempt it, or wait for the attempt that is under way. Raises what came of it."""
         ended = self._ended

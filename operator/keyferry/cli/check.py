@@ -146,7 +146,8 @@ def _lines(each: Finding) -> Iterator[str]:
         return
     yield "  login     accepted"
     yield f"  listing   {_granted(each.listing)}"
-    yield f"  batches   {_granted(each.batching)}"
+    if each.batching is not None:  # else the backend has none
+        yield f"  batches   {_granted(each.batching)}"
     for lacks in each.lacking:
         yield f"  lacking   {shown(lacks)}"
     if each.offered is not None:

@@ -19,6 +19,7 @@ MARKED = "Before.\n<!-- generated: ExternalSecret -->\nold\n<!-- end -->\nAfter.
 
 # What is about one ExternalSecret, one key or one Secret, or is no reason for Ready to be False.
 NOT_OF_STORES = {
+    our_errors.SecretUnusable,
     our_errors.DeletionHeld,
     our_errors.NamespaceDenied,
     our_errors.SecretAmbiguous,

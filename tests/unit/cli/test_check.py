@@ -151,6 +151,18 @@ class Listless:
         return None
 
 
+class Batchless(Listless):
+    """A backend that has no call which reads several values."""
+
+    async def check(self) -> Access:
+        return Access(listing=False, batching=None)
+
+
+def test_what_a_backend_does_not_have_is_not_called_forbidden(cli: Cli):
+    cli.create = lambda _provider, _context: Batchless()  # type: ignore[assignment,return-value] # no more is asked
+    assert checked(cli, store()).stdout.splitlines()[2:] == ["  listing   not permitted"]
+
+
 def test_what_a_login_lacks_is_told(cli: Cli):
     cli.create = lambda _provider, _context: Listless()  # type: ignore[assignment,return-value] # no more is asked
     lines = checked(cli, store()).stdout.splitlines()

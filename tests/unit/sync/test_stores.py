@@ -98,6 +98,9 @@ async def test_what_is_lacking_is_told():
         status = of_store(world)
         assert (status["access"]["listing"], status["access"]["batching"]) == ("Denied", "Denied")
         assert status["lacking"] == ["ListSecrets: …"]
+        world.backend.access = Access(batching=None)
+        await world.rest(60)
+        assert of_store(world)["access"]["batching"] == "Untried", "there is no such call to be permitted"
         assert world.held() == {"k": b"v1"}
 
 
