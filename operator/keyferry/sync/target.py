@@ -33,6 +33,8 @@ class Targets:
     fresh: Callable[[], bool]
     _secret: bytes = field(default_factory=lambda: token_bytes(32), repr=False)
     _applied: dict[Key, tuple[bytes, str] | None] = field(default_factory=dict, repr=False)
+    # What each was merged into: an edit that comes between the Secret and the status keeps the latter from telling.
+    _merged: dict[Key, set[str]] = field(default_factory=dict)
 
     async def carry_out(self, now: Situation, outcome: Outcome) -> Outcome:
         """Do what was decided; the outcome as it then is: with the Secret's version, or with what went wrong."""
@@ -54,6 +56,7 @@ class Targets:
     def forget(self, key: Key) -> None:
         """The ExternalSecret is no more."""
         self._applied.pop(key, None)
+        self._merged.pop(key, None)
 
     async def _write(self, now: Situation, outcome: Outcome) -> SecretMeta:
         at, target = now.target_key, self.watched.secrets.get(now.target_key)
@@ -106,7 +109,14 @@ class Targets:
                 meta = self.watched.secrets[former]
                 if meta.controller == now.body["metadata"]["uid"]:  # else an orphan, be it of a namesake: meant to stay
                     await secrets.delete(self.kube, former, uid=meta.uid)
-        named = now.status.target.name if now.status.target else at.name
-        merged = self.watched.secrets.get(Key(at.namespace, named))
-        if policy is CreationPolicy.MERGE and named != at.name and merged:
-            await secrets.withdraw(self.kube, Key(at.namespace, named), now.manager, uid=merged.uid)
+        if policy is CreationPolicy.MERGE:
+            await self._leave_merged(now)
+
+    async def _leave_merged(self, now: Situation) -> None:
+        """The same for keys that were merged into a Secret."""
+        at, merged = now.target_key, self._merged.setdefault(now.key, set())
+        for name in (merged | ({now.status.target.name} if now.status.target else set())) - {at.name}:
+            if former := self.watched.secrets.get(Key(at.namespace, name)):
+                await secrets.withdraw(self.kube, Key(at.namespace, name), now.manager, uid=former.uid)
+            merged.discard(name)
+        merged.add(at.name)

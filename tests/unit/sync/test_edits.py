@@ -153,3 +153,20 @@ async def test_a_status_of_another_keyferry_is_no_obstacle():
         await world.rest(5)
         assert world.reason() == "Synced"
         assert "strange" not in world.status()
+
+
+async def test_keys_that_were_merged_are_taken_back_though_an_edit_kept_the_status_from_telling_where():
+    async with World() as world:
+        world.backend.put("k", b"v1")
+        for name in ("a", "b"):
+            world.secret(name, {"own": b"o"})
+        world.store()
+        await world.rest(62)
+
+        def rename() -> None:
+            world.external_secret(target={"name": "b", "creationPolicy": "Merge"})
+
+        once(world, "externalsecrets/status", rename)
+        world.external_secret(target={"name": "a", "creationPolicy": "Merge"})
+        await world.rest(5)
+        assert (world.held("a"), world.held("b")) == ({"own": b"o"}, {"own": b"o", "k": b"v1"})
