@@ -11,7 +11,7 @@ from typing import Any, Self
 
 from keyferry.backends.base import Access
 from keyferry.errors import SecretMissing, SyncError
-from keyferry.kube.client import APPLY, METADATA, METADATA_LIST, At, Json, Kube
+from keyferry.kube.client import APPLY, METADATA, METADATA_LIST, At, Gate, Json, Kube
 from keyferry.kube.errors import error_for
 from keyferry.values import Entry, Fetched, Ref, Scope, Value
 from tests.unit.serverside import Conflicted, Refused, applied, owned_by_hand
@@ -211,10 +211,12 @@ class FakeKube(Kube):
         content_type: str = "",
         accept: str = "",
         query: Mapping[str, str] | None = None,
+        gate: Gate = lambda _: None,
     ) -> tuple[int, Json]:
         if self.takes:
             async with self._one_by_one:
                 await asyncio.sleep(self.takes)
+        gate(f"{method} {at.what}")
         found = _URL.fullmatch(at.url)
         assert found, at.url
         resource = "/".join(filter(None, (found["res"], found["sub"])))

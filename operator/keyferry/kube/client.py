@@ -5,7 +5,7 @@ The client's generated methods cost three times the CPU of plain JSON (measured)
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -29,6 +29,7 @@ METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v
 APPLY = "application/apply-patch+yaml"  # JSON is YAML
 MERGE_PATCH = "application/merge-patch+json"
 _WATCHES = 2  # at once, at most
+_PATIENCE = 4  # times the limit of one request: so long is a connection waited for that is free
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,28 @@ def path(api: str, resource: str, namespace: str = "", name: str = "", *, sub: s
     target = "/".join(part for part in (namespace, name) if part)
     label = f"{resource}/{sub}" if sub else resource
     return At("/".join(parts), label, f"{label} {target}".strip())
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """What is sent."""
+
+    method: str
+    at: At
+    body: Any = field(repr=False)
+    content_type: str
+    accept: str
+    query: Mapping[str, str]
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.at.what}"
+
+
+Gate = Callable[[str], None]  # called with what is about to be sent; what it raises keeps it from being sent
+
+
+def _open(_: str) -> None:
+    """Let everything pass."""
 
 
 async def configuration() -> Any:
@@ -112,7 +135,7 @@ class Kube:
         _, answer = await self.exchange(method, at, body=body, content_type=content_type, accept=accept, query=query)
         return answer
 
-    async def exchange(
+    async def exchange(  # noqa: PLR0913 - each is a part of the request, or what it depends on
         self,
         method: str,
         at: At,
@@ -121,49 +144,65 @@ class Kube:
         content_type: str = JSON,
         accept: str = JSON,
         query: Mapping[str, str] | None = None,
+        gate: Gate = _open,
     ) -> tuple[int, Json]:
-        """Like `send`, with the status code: 201 tells that an apply created its object."""
+        """Like `send`, with the status code: 201 tells that an apply created its object.
+
+        `gate` is passed at the last moment, when there is a connection to send over. Raises what it raises.
+        """
+        request = _Request(method, at, body, content_type, accept, query or {})
         try:
-            return await self._once(method, at, body, content_type, accept, query or {})
+            return await self._once(request, gate)
         except Unauthorized:
             await self._log_in_again()
-            return await self._once(method, at, body, content_type, accept, query or {})
+            return await self._once(request, gate)
 
-    async def _once(
-        self, method: str, at: At, body: Any, content_type: str, accept: str, query: Mapping[str, str]
-    ) -> tuple[int, Json]:
+    async def _once(self, request: _Request, gate: Gate) -> tuple[int, Json]:
         try:
             async with (
-                self._slots,  # the wait for a connection does not count as the API server's
+                self._connection(request),
                 asyncio.timeout(self.timeout),
-                self._response(method, at, body, content_type, accept, query) as response,
+                self._response(request, gate) as response,
             ):
                 text = await response.read()
                 code = response.status
         except (aiohttp.ClientError, TimeoutError, OSError) as broken:
-            metrics.KUBE_REQUESTS.labels(method, at.resource, "none").inc()
-            raise KubeUnavailable(
-                f"the API server does not answer {method} {at.what}: {type(broken).__name__}"
-            ) from broken
-        metrics.KUBE_REQUESTS.labels(method, at.resource, str(code)).inc()
+            metrics.KUBE_REQUESTS.labels(request.method, request.at.resource, "none").inc()
+            raise KubeUnavailable(f"the API server does not answer {request}: {type(broken).__name__}") from broken
+        metrics.KUBE_REQUESTS.labels(request.method, request.at.resource, str(code)).inc()
         if code >= HTTPStatus.BAD_REQUEST:
-            raise error_for(code, _parsed(text) or {}, f"{method} {at.what}")
+            raise error_for(code, _parsed(text) or {}, str(request))
         if (answer := _parsed(text)) is None:  # a proxy in between, perhaps
-            raise KubeUnavailable(f"what answers {method} {at.what} is no API server: its answer is no JSON object")
+            raise KubeUnavailable(f"what answers {request} is no API server: its answer is no JSON object")
         return code, answer
 
     @asynccontextmanager
-    async def _response(
-        self, method: str, at: At, body: Any, content_type: str, accept: str, query: Mapping[str, str]
-    ) -> AsyncIterator[aiohttp.ClientResponse]:
+    async def _connection(self, request: _Request) -> AsyncIterator[None]:
+        """Wait for a connection that is free, and hold it. That wait does not count as the API server's."""
+        patience = _PATIENCE * self.timeout
+        try:
+            async with asyncio.timeout(patience):
+                await self._slots.acquire()
+        except TimeoutError:
+            raise KubeUnavailable(
+                f"{request} was not sent: the API server is so slow that no connection became free in {patience:g} s"
+            ) from None
+        try:
+            yield
+        finally:
+            self._slots.release()
+
+    @asynccontextmanager
+    async def _response(self, request: _Request, gate: Gate = _open) -> AsyncIterator[aiohttp.ClientResponse]:
         settings = await self.config.auth_settings()
-        headers = {"Accept": accept, "Content-Type": content_type, "User-Agent": "keyferry"}
+        headers = {"Accept": request.accept, "Content-Type": request.content_type, "User-Agent": "keyferry"}
         if token := settings.get("BearerToken", {}).get("value"):
             headers["authorization"] = token
-        url = f"{self.config.host}{at.url}" + (f"?{urlencode(query)}" if query else "")
+        url = f"{self.config.host}{request.at.url}" + (f"?{urlencode(request.query)}" if request.query else "")
         unlimited = aiohttp.ClientTimeout(total=None)  # the caller holds the limit
+        gate(str(request))
         answer = await self._api.rest_client.request(
-            method, url, headers=headers, body=body, _request_timeout=unlimited
+            request.method, url, headers=headers, body=request.body, _request_timeout=unlimited
         )
         try:
             yield answer.response
@@ -186,7 +225,7 @@ class Kube:
         try:
             async with (
                 asyncio.timeout(seconds + self.timeout),
-                self._response("GET", at, None, JSON, accept, query) as response,
+                self._response(_Request("GET", at, None, JSON, accept, query)) as response,
             ):
                 if response.status >= HTTPStatus.BAD_REQUEST:
                     raise error_for(response.status, await response.json(content_type=None), f"WATCH {at.what}")

@@ -53,6 +53,8 @@ class FencedKube(Kube):
 
     async def exchange(self, method: str, at: At, **how: Any) -> tuple[int, Json]:
         """Like Kube's. Raises KubeUnavailable, and sends nothing, when the shard is lost."""
+        return await self._kube.exchange(method, at, gate=self._gate, **how)
+
+    def _gate(self, request: str) -> None:
         if not self._hold.lasts():
-            raise KubeUnavailable(f"{method} {at.what} was not sent: this replica has lost its Lease meanwhile")
-        return await self._kube.exchange(method, at, **how)
+            raise KubeUnavailable(f"{request} was not sent: this replica has lost its Lease meanwhile")
