@@ -157,6 +157,8 @@ class Stores:
             store.health = result
         else:
             store.fetcher = result
+            if former and former.fetcher and former.spec and former.spec.provider == spec.provider:
+                result.budget.go_on_from(former.fetcher.budget)
         return self._kept(store)
 
     def _kept(self, store: Store) -> Store:
