@@ -9,7 +9,7 @@ import sys
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from keyferry.log import places
 
@@ -27,6 +27,7 @@ class _Slot:
     due: float | None = None  # when it is due next; None: when it is nudged
     running: bool = False
     again: float | None = None  # nudged while it was being worked
+    held: deque[tuple[float, Any]] | None = None  # the line in which it waits, due, until its group's share allows
 
 
 @dataclass(slots=True)
@@ -58,8 +59,12 @@ class Queue(Generic[K]):
         slot = self._slots.setdefault(key, _Slot())
         if slot.running:
             slot.again = due if slot.again is None else min(due, slot.again)
-        elif slot.due is None or due < slot.due:
+        elif slot.due is None or due < slot.due or self._moved(key, slot):
             self._push(key, slot, due)
+
+    def _moved(self, key: K, slot: _Slot) -> bool:
+        """Whether it is held back by a group that it is not of any more."""
+        return slot.held is not None and slot.held is not self._held.get(self.group(key))
 
     def __len__(self) -> int:
         return len(self._slots)
@@ -110,7 +115,8 @@ class Queue(Generic[K]):
     def _start(self, key: K, slot: _Slot, due: float) -> None:
         group = self.group(key)
         if self._busy[group] >= self.share:
-            self._held.setdefault(group, deque()).append((due, key))
+            slot.held = line = self._held.setdefault(group, deque())
+            line.append((due, key))
             return
         self._busy[group] += 1
         slot.due, slot.running = None, True
@@ -134,8 +140,8 @@ class Queue(Generic[K]):
         held = self._held.get(group, deque())
         while held:
             due, key = held.popleft()
-            if (slot := self._slots.get(key)) and slot.due == due:  # else: moved since
-                heapq.heappush(self._heap, (due, next(self._order), key))
+            if (slot := self._slots.get(key)) and slot.held is held and slot.due == due:  # else: moved since
+                self._push(key, slot, due)
                 return
         self._held.pop(group, None)
 
@@ -156,10 +162,11 @@ class Queue(Generic[K]):
             _LOG.error("internal error beyond its boundary; please report it: %s", places(bug))
 
     def _push(self, key: K, slot: _Slot, due: float) -> None:
-        slot.due = due
+        slot.due, slot.held = due, None
         if len(self._heap) < 2 * len(self._slots) + _IDLE_LINES:
             heapq.heappush(self._heap, (due, next(self._order), key))
         else:  # most lines are idle: of keys that were nudged before they were due
-            self._heap = [(each.due, next(self._order), k) for k, each in self._slots.items() if each.due is not None]
+            due_later = ((k, each.due) for k, each in self._slots.items() if each.due is not None and each.held is None)
+            self._heap = [(due, next(self._order), k) for k, due in due_later]
             heapq.heapify(self._heap)
         self._woken.set()
