@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from keyferry import metrics
+from keyferry.fetch.cache import Room
 from keyferry.kube.client import Kube
 from keyferry.kube.election import Election
 from keyferry.kube.fence import Hold, clock
@@ -20,6 +21,7 @@ from keyferry.values import Key, StoreKey
 
 _STALL_SECONDS = 60.0  # without a beat, the scheduler has stopped
 _WATCH_STALL_SECONDS = 900.0
+_PURGE_SECONDS = 1.0
 
 
 @dataclass(slots=True)
@@ -41,6 +43,7 @@ class App:
     secret_watch: SecretWatch = field(init=False)
     picture: Picture = field(init=False)
     election: Election = field(init=False)
+    room: Room = field(default_factory=Room, init=False)  # for the values of all stores
     shards: dict[int, Shard] = field(default_factory=dict, init=False)  # those that are worked on
     _group: asyncio.TaskGroup = field(default_factory=asyncio.TaskGroup, init=False)
     _working: dict[int, asyncio.Task[None]] = field(default_factory=dict, init=False)
@@ -66,6 +69,7 @@ class App:
                 group.create_task(self.secret_watch.run(version))
                 group.create_task(self.picture.keep())
                 group.create_task(self._measure())
+                group.create_task(self._purge())
         finally:
             self._ended = True
 
@@ -122,7 +126,15 @@ class App:
         await self.learnt.wait()
         await self.picture.learn_since(hold.since)
         shard = Shard(
-            number, hold, self.kube, self.watched, self.settings, self.waking, self.webhooks, self._sees_all_secrets
+            number,
+            hold,
+            self.kube,
+            self.watched,
+            self.settings,
+            self.waking,
+            self.webhooks,
+            self.room,
+            self._sees_all_secrets,
         )
         self.shards[number] = shard
         try:
@@ -152,3 +164,9 @@ class App:
                 metrics.QUEUE.labels(kind).set(sum(len(queue) for queue in queues))
                 metrics.RUNNING.labels(kind).set(sum(queue.running for queue in queues))
             await asyncio.sleep(1)
+
+    async def _purge(self) -> None:
+        """Keep no value for longer than its store says, though nobody asks for any."""
+        while True:
+            self.room.purge(asyncio.get_running_loop().time())
+            await asyncio.sleep(_PURGE_SECONDS)

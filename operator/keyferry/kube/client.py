@@ -57,8 +57,8 @@ def path(api: str, resource: str, namespace: str = "", name: str = "", *, sub: s
 
 
 @dataclass(frozen=True, slots=True)
-class _Request:
-    """What is sent."""
+class Message:
+    """What is sent to the API server."""
 
     method: str
     at: At
@@ -72,10 +72,6 @@ class _Request:
 
 
 Gate = Callable[[str], None]  # called with what is about to be sent; what it raises keeps it from being sent
-
-
-def _open(_: str) -> None:
-    """Let everything pass."""
 
 
 async def configuration() -> Any:
@@ -135,7 +131,7 @@ class Kube:
         _, answer = await self.exchange(method, at, body=body, content_type=content_type, accept=accept, query=query)
         return answer
 
-    async def exchange(  # noqa: PLR0913 - each is a part of the request, or what it depends on
+    async def exchange(
         self,
         method: str,
         at: At,
@@ -144,40 +140,42 @@ class Kube:
         content_type: str = JSON,
         accept: str = JSON,
         query: Mapping[str, str] | None = None,
-        gate: Gate = _open,
     ) -> tuple[int, Json]:
-        """Like `send`, with the status code: 201 tells that an apply created its object.
+        """Like `send`, with the status code: 201 tells that an apply created its object."""
+        return await self.deliver(Message(method, at, body, content_type, accept, query or {}))
 
-        `gate` is passed at the last moment, when there is a connection to send over. Raises what it raises.
+    async def deliver(self, message: Message, gate: Gate | None = None) -> tuple[int, Json]:
+        """The status code and the answer. Raises KubeError, KubeUnavailable, and what `gate` raises.
+
+        The gate is passed at the last moment, when there is a connection to send over.
         """
-        request = _Request(method, at, body, content_type, accept, query or {})
         try:
-            return await self._once(request, gate)
+            return await self._once(message, gate)
         except Unauthorized:
             await self._log_in_again()
-            return await self._once(request, gate)
+            return await self._once(message, gate)
 
-    async def _once(self, request: _Request, gate: Gate) -> tuple[int, Json]:
+    async def _once(self, message: Message, gate: Gate | None) -> tuple[int, Json]:
         try:
             async with (
-                self._connection(request),
+                self._connection(message),
                 asyncio.timeout(self.timeout),
-                self._response(request, gate) as response,
+                self._response(message, gate) as response,
             ):
                 text = await response.read()
                 code = response.status
         except (aiohttp.ClientError, TimeoutError, OSError) as broken:
-            metrics.KUBE_REQUESTS.labels(request.method, request.at.resource, "none").inc()
-            raise KubeUnavailable(f"the API server does not answer {request}: {type(broken).__name__}") from broken
-        metrics.KUBE_REQUESTS.labels(request.method, request.at.resource, str(code)).inc()
+            metrics.KUBE_REQUESTS.labels(message.method, message.at.resource, "none").inc()
+            raise KubeUnavailable(f"the API server does not answer {message}: {type(broken).__name__}") from broken
+        metrics.KUBE_REQUESTS.labels(message.method, message.at.resource, str(code)).inc()
         if code >= HTTPStatus.BAD_REQUEST:
-            raise error_for(code, _parsed(text) or {}, str(request))
+            raise error_for(code, _parsed(text) or {}, str(message))
         if (answer := _parsed(text)) is None:  # a proxy in between, perhaps
-            raise KubeUnavailable(f"what answers {request} is no API server: its answer is no JSON object")
+            raise KubeUnavailable(f"what answers {message} is no API server: its answer is no JSON object")
         return code, answer
 
     @asynccontextmanager
-    async def _connection(self, request: _Request) -> AsyncIterator[None]:
+    async def _connection(self, message: Message) -> AsyncIterator[None]:
         """Wait for a connection that is free, and hold it. That wait does not count as the API server's."""
         patience = _PATIENCE * self.timeout
         try:
@@ -185,7 +183,7 @@ class Kube:
                 await self._slots.acquire()
         except TimeoutError:
             raise KubeUnavailable(
-                f"{request} was not sent: the API server is so slow that no connection became free in {patience:g} s"
+                f"{message} was not sent: the API server is so slow that no connection became free in {patience:g} s"
             ) from None
         try:
             yield
@@ -193,16 +191,17 @@ class Kube:
             self._slots.release()
 
     @asynccontextmanager
-    async def _response(self, request: _Request, gate: Gate = _open) -> AsyncIterator[aiohttp.ClientResponse]:
+    async def _response(self, message: Message, gate: Gate | None = None) -> AsyncIterator[aiohttp.ClientResponse]:
         settings = await self.config.auth_settings()
-        headers = {"Accept": request.accept, "Content-Type": request.content_type, "User-Agent": "keyferry"}
+        headers = {"Accept": message.accept, "Content-Type": message.content_type, "User-Agent": "keyferry"}
         if token := settings.get("BearerToken", {}).get("value"):
             headers["authorization"] = token
-        url = f"{self.config.host}{request.at.url}" + (f"?{urlencode(request.query)}" if request.query else "")
+        url = f"{self.config.host}{message.at.url}" + (f"?{urlencode(message.query)}" if message.query else "")
         unlimited = aiohttp.ClientTimeout(total=None)  # the caller holds the limit
-        gate(str(request))
+        if gate:
+            gate(str(message))
         answer = await self._api.rest_client.request(
-            request.method, url, headers=headers, body=request.body, _request_timeout=unlimited
+            message.method, url, headers=headers, body=message.body, _request_timeout=unlimited
         )
         try:
             yield answer.response
@@ -225,7 +224,7 @@ class Kube:
         try:
             async with (
                 asyncio.timeout(seconds + self.timeout),
-                self._response(_Request("GET", at, None, JSON, accept, query)) as response,
+                self._response(Message("GET", at, None, JSON, accept, query)) as response,
             ):
                 if response.status >= HTTPStatus.BAD_REQUEST:
                     raise error_for(response.status, await response.json(content_type=None), f"WATCH {at.what}")

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from keyferry import metrics
+from keyferry.fetch.cache import Room
 from keyferry.kube.client import Kube
 from keyferry.kube.fence import FencedKube, Hold
 from keyferry.kube.watched import Watched
@@ -27,6 +28,9 @@ from keyferry.values import Key, StoreKey
 
 _STORES_AT_ONCE = 1000  # each has its own limits; most wait for their backend
 _FINISH_SECONDS = 5.0
+_BEGIN_AT_ONCE = 5  # stores; the others follow one by one, so that what they share is not asked by all in one moment
+_BEGIN_GAP_SECONDS = 0.05
+_BEGIN_WITHIN_SECONDS = 5.0  # the last of them, however many they are
 
 
 def number_of(key: Key | StoreKey, watched: Watched, shards: int) -> int:
@@ -48,6 +52,7 @@ class Shard:
     settings: Settings
     waking: Waking
     webhooks: Webhooks
+    room: Room  # for the values of all stores
     fresh: Callable[[], bool]  # whether what was seen of Secrets is what there is
     stores: Stores = field(init=False)
     hinting: Hinting = field(init=False)
@@ -60,7 +65,8 @@ class Shard:
     def __post_init__(self) -> None:
         kube, settings = FencedKube(self.kube, self.hold), self.settings
         tell = self.waking.everything_of
-        self.stores = Stores(kube, self.watched, settings, self._nudge_store, tell, self.webhooks, self._crowded)
+        nudge, crowded = self._nudge_store, self._crowded
+        self.stores = Stores(kube, self.watched, settings, nudge, tell, self.webhooks, crowded, self.room)
         self.hinting = Hinting(self.watched, self.stores.running, self.waking, self._nudge_hint)
         targets = Targets(kube, self.watched, self.fresh)
         self.reconciler = ExternalSecrets(kube, self.watched, self.stores.running, targets, self._finishing)
@@ -80,9 +86,10 @@ class Shard:
 
     async def run(self) -> None:
         """Work on everything that is the shard's, until cancelled."""
-        for store in self.watched.stores:
-            if self._has(store):
-                self.store_queue.nudge(store)
+        now, stores = asyncio.get_running_loop().time(), [each for each in self.watched.stores if self._has(each)]
+        gap = min(_BEGIN_GAP_SECONDS, _BEGIN_WITHIN_SECONDS / max(1, len(stores)))
+        for number, store in enumerate(stores):
+            self.store_queue.nudge(store, now + gap * max(0, number + 1 - _BEGIN_AT_ONCE))
         for key in self.watched.external_secrets:
             if self._has(key):
                 self.queue.nudge(key)

@@ -14,8 +14,8 @@ from keyferry.api.store import ClusterSecretStoreSpec, SecretStoreSpec
 from keyferry.backends import registry
 from keyferry.backends.base import Context
 from keyferry.errors import AuthFailed, BackendUnavailable, CredentialsMissing, Retry, SpecInvalid, SyncError
-from keyferry.fetch.batch import Cache
 from keyferry.fetch.budget import Budget
+from keyferry.fetch.cache import Cache, Room
 from keyferry.fetch.fetcher import Fetcher
 from keyferry.fetch.guard import Guard
 from keyferry.kube.client import Json, Kube
@@ -97,6 +97,7 @@ class Stores:
     tell: Callable[[StoreKey], None]
     webhooks: Webhooks
     crowded: Callable[[StoreKey], bool]  # whether some of its ExternalSecrets wait until others are done
+    room: Room  # for the values of all stores
     running: dict[StoreKey, Store] = field(default_factory=dict)
 
     async def work(self, key: StoreKey, _due: float) -> float | None:
@@ -180,7 +181,7 @@ class Stores:
             ambient=not key.namespace or self.settings.allow_ambient_in_namespaces,
             endpoint_allowed=self.settings.endpoint_allowed if key.namespace else lambda _: True,
         )
-        cache = Cache(spec.cache.maximum_size, spec.cache.expire_after_write.total_seconds())
+        cache = Cache(spec.cache.maximum_size, spec.cache.expire_after_write.total_seconds(), self.room)
         return Fetcher(
             store=name,
             backend=registry.create(spec.provider, context),
@@ -192,6 +193,7 @@ class Stores:
             crowded=lambda: self.crowded(key),
             trouble=lambda _: self._suspected(store),
             swept=lambda: self.nudge(key),
+            largest=self.settings.largest_catalogue,
         )
 
     def _suspected(self, store: Store) -> None:

@@ -9,7 +9,7 @@ import aiohttp
 import pytest
 
 from keyferry.errors import KubeUnavailable
-from keyferry.kube.client import APPLY, METADATA, Kube, path
+from keyferry.kube.client import APPLY, JSON, METADATA, Kube, Message, path
 from keyferry.kube.errors import Gone, NotFound, Unauthorized
 from tests.unit.kube.server import Answer, kube, told
 
@@ -104,6 +104,7 @@ async def test_the_wait_for_a_connection_has_an_end():
 
 async def test_a_gate_is_passed_when_there_is_a_connection_and_not_before():
     made, server = kube(told({}, takes=20), told({}))
+    get = Message("GET", SECRET, None, JSON, JSON, {})
     passed: list[tuple[float, str]] = []
 
     def gate(request: str) -> None:
@@ -111,11 +112,11 @@ async def test_a_gate_is_passed_when_there_is_a_connection_and_not_before():
         if len(passed) > 1:
             raise KubeUnavailable("closed")
 
-    first = asyncio.create_task(made.exchange("GET", SECRET, gate=gate))
+    first = asyncio.create_task(made.deliver(get, gate))
     await asyncio.sleep(0)
     with pytest.raises(KubeUnavailable, match="closed"):
-        await made.exchange("PATCH", SECRET, gate=gate)
-    assert passed == [(0, "GET secrets team/es"), (20, "PATCH secrets team/es")]
+        await made.deliver(get, gate)
+    assert passed == [(0, "GET secrets team/es"), (20, "GET secrets team/es")]
     assert len(server.asked) == 1
     await first
 
