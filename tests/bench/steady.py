@@ -1,11 +1,12 @@
 """The long days: refreshes that find nothing, and those that find something."""
 
 import statistics
+import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from tests.bench.backend import Call
+from tests.bench.backend import LATENCY, Call
 from tests.bench.bare import Bare
 from tests.bench.begin import First
 from tests.bench.ground import Ground, Group
@@ -33,6 +34,15 @@ class Beating:
         what = f"{number} refreshes"
         self.ground.until(lambda: len(account.sweeps(start)) >= number, what, within=within, poll=0.05)
         return account.sweeps(start)[number - 1].at
+
+    def rests(self) -> None:
+        """Return when a look at the catalogue has just ended: the worst moment for a change."""
+        account, start = self.group.account, len(self.group.account.calls())
+        self.sweeps(1, since=start)
+        begun = next(number for number, call in enumerate(account.calls(start)) if call.begins_sweep)
+        pages = self.group.pages
+        self.ground.until(lambda: len(account.calls(start + begun)) >= pages, "a whole look", within=30, poll=0.01)
+        time.sleep(3 * LATENCY)  # the last page is put together when it is sent
 
 
 def beating(ground: Ground, group: Group) -> Beating:
@@ -99,12 +109,11 @@ def _growth(now: Beating, before: Usage, after: Usage, times: int) -> Row:
 
 
 def rotate(now: Beating, share: float) -> Iterator[Row]:
-    """Rotate some, just after a look at the catalogue: the worst moment."""
+    """Rotate some, just after a look at the catalogue."""
     ground, group, account = now.ground, now.group, now.group.account
     step = round(1 / share)
     names = account.secrets[::step]
-    now.sweeps(1)
-    ground.quiet(0.5)
+    now.rests()
     since, asked = len(ground.ledger), len(account.calls())
     began = account.rotate(names)
     now.rotated.update(names)
@@ -134,8 +143,7 @@ def rotate(now: Beating, share: float) -> Iterator[Row]:
 def rotate_all(now: Beating, first: First | None, bare: Bare | None) -> Iterator[Row]:
     """Everything at once, as after a break-in."""
     ground, group, account = now.ground, now.group, now.group.account
-    now.sweeps(1)
-    ground.quiet(0.5)
+    now.rests()
     since, asked = len(ground.ledger), len(account.calls())
     began = account.rotate()
     now.rotated.update(account.secrets)
