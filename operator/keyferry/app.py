@@ -22,6 +22,8 @@ from keyferry.values import Key, StoreKey
 _STALL_SECONDS = 60.0  # without a beat, the scheduler has stopped
 _WATCH_STALL_SECONDS = 900.0
 _PURGE_SECONDS = 1.0
+_CALM_SECONDS = 0.25
+_FIRST_BURST_LOOKS = 40  # whether the first burst of work is over, at most
 
 
 @dataclass(slots=True)
@@ -72,6 +74,17 @@ class App:
                 group.create_task(self._purge())
         finally:
             self._ended = True
+
+    async def calm(self) -> None:
+        """Return when what was learnt at first has been worked on, or after a while."""
+        await self.learnt.wait()
+        for _ in range(_FIRST_BURST_LOOKS):
+            await asyncio.sleep(_CALM_SECONDS)
+            if not self._busy():
+                return
+
+    def _busy(self) -> bool:
+        return any(queue.busy for shard in self.shards.values() for queue in shard.queues.values())
 
     async def leave(self) -> None:
         """Finish what is being written and let others take over, before `run` is cancelled."""

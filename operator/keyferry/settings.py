@@ -34,7 +34,9 @@ class Settings:
     webhook_address: str = ""  # host:port where other replicas reach that
     largest_catalogue: int = LARGEST_CATALOGUE
     workers: int = 5000  # ExternalSecrets worked on at once; most of them wait for the same answer
-    workers_of_store: int = 1000  # of one store, so that one that does not answer leaves room for the others
+    # Of one store: one that does not answer leaves room for the others. Each takes some 15 KB while it is worked on,
+    # and more of them write no faster. They fill whole batches of 20: none waits half full for the first that is done.
+    workers_of_store: int = 240
     kube_timeout: float = 30.0  # seconds, of one request to the API server
     kube_connections: int = 12  # each holds a quarter of a MiB, and answers come within milliseconds
     shards: int = 1  # how many parts the stores are divided into; replicas share these

@@ -127,9 +127,14 @@ async def _work(app: App, told: asyncio.Event) -> None:
 
 
 async def _see(app: App) -> None:
-    """Kopf's watches start when everything was seen once, so that they find the CRDs there."""
+    """Kopf's watches start when everything was seen once, so that they find the CRDs there.
+
+    And when the first burst of work is over: else Kopf would take in each of its writes, and all that is known already,
+    just then. What changes meanwhile is in the lists that Kopf begins with.
+    """
     await app.learnt.wait()
     _spare_what_stays()
+    await app.calm()
     await lifecycle.see(lambda registry, call: handlers.register(registry, app.waking, call))
 
 

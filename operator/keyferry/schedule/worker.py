@@ -78,6 +78,11 @@ class Queue(Generic[K]):
         """How many keys are being worked."""
         return len(self._tasks)
 
+    @property
+    def busy(self) -> bool:
+        """Whether anything is being worked, or due."""
+        return bool(self._tasks) or (bool(self._heap) and self._heap[0][0] <= asyncio.get_running_loop().time())
+
     async def run(self) -> None:
         """Work until cancelled; then what runs is cancelled too."""
         loop = asyncio.get_running_loop()

@@ -17,6 +17,7 @@ _LOG = logging.getLogger(__name__)
 _PAGE = "500"
 _RETRY_SECONDS = 2.0
 _RELIST_SECONDS = 300.0
+_FIRST_RELIST_SECONDS = 30.0  # by then watches tell of everything; of what went before that, nobody did
 
 _RESOURCES = {
     "namespaces": path("v1", "namespaces"),
@@ -53,8 +54,10 @@ class Picture:
 
     async def keep(self) -> None:
         """Now and then forget what is gone: a deletion that no watch told of (Kopf's lists tell of none)."""
+        pause = _FIRST_RELIST_SECONDS
         while True:
-            await asyncio.sleep(_RELIST_SECONDS)
+            await asyncio.sleep(pause)
+            pause = _RELIST_SECONDS
             try:
                 for resource, at in _RESOURCES.items():
                     await self._prune(resource, at)
