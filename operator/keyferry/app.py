@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from keyferry import metrics
+from keyferry.fetch.cache import Room
 from keyferry.kube.client import Kube
 from keyferry.kube.election import Election
 from keyferry.kube.fence import Hold, clock
@@ -20,6 +21,9 @@ from keyferry.values import Key, StoreKey
 
 _STALL_SECONDS = 60.0  # without a beat, the scheduler has stopped
 _WATCH_STALL_SECONDS = 900.0
+_PURGE_SECONDS = 1.0
+_CALM_SECONDS = 0.25
+_FIRST_BURST_LOOKS = 20  # whether the first burst of work is over, at most
 
 
 @dataclass(slots=True)
@@ -41,6 +45,7 @@ class App:
     secret_watch: SecretWatch = field(init=False)
     picture: Picture = field(init=False)
     election: Election = field(init=False)
+    room: Room = field(default_factory=Room, init=False)  # for the values of all stores
     shards: dict[int, Shard] = field(default_factory=dict, init=False)  # those that are worked on
     _group: asyncio.TaskGroup = field(default_factory=asyncio.TaskGroup, init=False)
     _working: dict[int, asyncio.Task[None]] = field(default_factory=dict, init=False)
@@ -66,8 +71,20 @@ class App:
                 group.create_task(self.secret_watch.run(version))
                 group.create_task(self.picture.keep())
                 group.create_task(self._measure())
+                group.create_task(self._purge())
         finally:
             self._ended = True
+
+    async def calm(self) -> None:
+        """Return when what was learnt at first has been worked on, or after a while."""
+        await self.learnt.wait()
+        for _ in range(_FIRST_BURST_LOOKS):
+            await asyncio.sleep(_CALM_SECONDS)
+            if not self._busy():
+                return
+
+    def _busy(self) -> bool:
+        return any(queue.busy for shard in self.shards.values() for queue in shard.queues.values())
 
     async def leave(self) -> None:
         """Finish what is being written and let others take over, before `run` is cancelled."""
@@ -128,7 +145,15 @@ class App:
         await self.learnt.wait()
         await self.picture.learn_since(hold.since)
         shard = Shard(
-            number, hold, self.kube, self.watched, self.settings, self.waking, self.webhooks, self._sees_all_secrets
+            number,
+            hold,
+            self.kube,
+            self.watched,
+            self.settings,
+            self.waking,
+            self.webhooks,
+            self.room,
+            self._sees_all_secrets,
         )
         self.shards[number] = shard
         try:
@@ -159,3 +184,9 @@ class App:
                 metrics.RUNNING.labels(kind).set(sum(queue.running for queue in queues))
                 metrics.HELD_BACK.labels(kind).set(sum(queue.held_back for queue in queues))
             await asyncio.sleep(1)
+
+    async def _purge(self) -> None:
+        """Keep no value for longer than its store says, though nobody asks for any."""
+        while True:
+            self.room.purge(asyncio.get_running_loop().time())
+            await asyncio.sleep(_PURGE_SECONDS)

@@ -17,6 +17,7 @@ SyncError
 ├── SecretTooLarge         more than a Kubernetes Secret can hold
 ├── BackendUnavailable     no answer, or one that makes no sense
 │   └── Throttled          the backend asks for patience
+├── CatalogueTooLarge      more secrets are listed than the operator may hold in memory
 ├── DeletionHeld           so much vanished at once that it is not believed yet
 ├── TargetNotOwned         the target Secret belongs to somebody else
 ├── TargetMissing          the Secret to merge into is not there
@@ -170,6 +171,12 @@ class Throttled(BackendUnavailable):
         """`retry_after`: seconds that the backend told us to wait, if it did."""
         super().__init__(message)
         self.retry_after = retry_after
+
+
+class CatalogueTooLarge(SyncError):
+    """More secrets are listed than the operator may hold in memory; the text says how to ask for fewer."""
+
+    reason = "CatalogueTooLarge"
 
 
 class DeletionHeld(SyncError):

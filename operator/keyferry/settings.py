@@ -14,6 +14,7 @@ ADOPT_ANNOTATION = f"{GROUP}/adopt"  # on a Secret: "true" lets an ExternalSecre
 OWNER_ANNOTATION = f"{GROUP}/external-secret"  # on a Secret: the ExternalSecret that writes it
 MANAGED_BY = "app.kubernetes.io/managed-by"
 
+LARGEST_CATALOGUE = 100_000  # entries of one store, of some 1.5 KB each
 DEFAULT_DATA_DIR = Path("/var/lib/keyferry")
 # The providers' own addresses, which any SecretStore may name; not the hosts that they rent to others.
 _PROVIDERS_OWN = (
@@ -39,8 +40,11 @@ class Settings:
     allow_endpoints: tuple[str, ...] = ()  # patterns with *, for a SecretStore; a ClusterSecretStore is an admin's own
     webhook_listen: str = ""  # host:port; empty: no webhooks
     webhook_address: str = ""  # host:port where other replicas reach that
+    largest_catalogue: int = LARGEST_CATALOGUE
     workers: int = 5000  # ExternalSecrets worked on at once; most of them wait for the same answer
-    workers_of_store: int = 1000  # of one store, so that one that does not answer leaves room for the others
+    # Of one store: one that does not answer leaves room for the others. Each takes some 15 KB while it is worked on,
+    # and more of them write no faster. They fill whole batches of 20: none waits half full for the first that is done.
+    workers_of_store: int = 240
     kube_timeout: float = 30.0  # seconds, of one request to the API server
     kube_connections: int = 12  # each holds a quarter of a MiB, and answers come within milliseconds
     shards: int = 1  # how many parts the stores are divided into; replicas share these

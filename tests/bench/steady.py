@@ -1,10 +1,12 @@
 """The long days: refreshes that find nothing, and those that find something."""
 
 import statistics
+import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from tests.bench.backend import LATENCY, Call
 from tests.bench.bare import Bare
 from tests.bench.begin import First
 from tests.bench.ground import Ground, Group
@@ -33,6 +35,15 @@ class Beating:
         self.ground.until(lambda: len(account.sweeps(start)) >= number, what, within=within, poll=0.05)
         return account.sweeps(start)[number - 1].at
 
+    def rests(self) -> None:
+        """Return when a look at the catalogue has just ended: the worst moment for a change."""
+        account, start = self.group.account, len(self.group.account.calls())
+        self.sweeps(1, since=start)
+        begun = next(number for number, call in enumerate(account.calls(start)) if call.begins_sweep)
+        pages = self.group.pages
+        self.ground.until(lambda: len(account.calls(start + begun)) >= pages, "a whole look", within=30, poll=0.01)
+        time.sleep(3 * LATENCY)  # the last page is put together when it is sent
+
 
 def beating(ground: Ground, group: Group) -> Beating:
     """Give a group that is in sync a short interval; return when its statuses say that this was seen."""
@@ -53,19 +64,33 @@ def refresh(now: Beating, times: int) -> Iterator[Row]:
     before = ground.usage()
     now.sweeps(times)
     after = ground.usage()
-    sweeps, calls = group.account.sweeps(asked), group.account.counts(asked)
-    took = sweeps[times].at - first
+    calls, whole = between_sweeps(group.account.calls(asked))
+    took = group.account.sweeps(asked)[times].at - first
     refreshed = times * group.size
     name, note = "refresh, nothing changed", f"{times} refreshes, one every {took / times:.1f} s"
     each = (after.cpu - before.cpu) / refreshed * 1000
     yield row(name, "CPU of the operator for one ExternalSecret and refresh", each, "ms", at_most=0.3, note=note)
     yield row(name, "writes to the API server", len(ground.ledger.writes(since)), at_most=0, note=note)
-    pages = (calls["ListSecrets"]) / len(sweeps)
+    pages = sum(not call.of_values for call in calls) / whole
     yield row(name, "calls for the catalogue in a refresh", pages, at_most=group.pages, goal=f"≤ {group.pages} pages")
-    yield row(name, "calls for values", calls["BatchGetSecretValue"] + calls["GetSecretValue"], at_most=0)
+    yield row(name, "calls for values", sum(call.of_values for call in calls), at_most=0)
     seen = (ground.world.syncs() - synced) / group.size
-    yield row(name, "looks at each ExternalSecret in a refresh", seen / len(sweeps))
+    yield row(name, "looks at each ExternalSecret in a refresh", seen / (whole + 1))
     yield _growth(now, before, after, times)
+
+
+def between_sweeps(calls: list[Call]) -> tuple[list[Call], int]:
+    """The calls from the beginning of the first sweep to that of the last, and how many sweeps these are.
+
+    When counting begins and ends, a sweep is under way: its pages belong to no refresh that is counted.
+    """
+    begins = [number for number, call in enumerate(calls) if call.begins_sweep]
+    return calls[begins[0] : begins[-1]], len(begins) - 1
+
+
+def looked(sweeps: list[Call], since: float) -> float:
+    """When the first look at the catalogue began since then; one that was under way may notice, too."""
+    return next((call.at for call in sweeps if call.at >= since), since)
 
 
 def _growth(now: Beating, before: Usage, after: Usage, times: int) -> Row:
@@ -84,17 +109,16 @@ def _growth(now: Beating, before: Usage, after: Usage, times: int) -> Row:
 
 
 def rotate(now: Beating, share: float) -> Iterator[Row]:
-    """Rotate some, just after a look at the catalogue: the worst moment."""
+    """Rotate some, just after a look at the catalogue."""
     ground, group, account = now.ground, now.group, now.group.account
     step = round(1 / share)
     names = account.secrets[::step]
-    now.sweeps(1)
-    ground.quiet(0.5)
+    now.rests()
     since, asked = len(ground.ledger), len(account.calls())
     began = account.rotate(names)
     now.rotated.update(names)
     ended = ground.written(group, SECRETS, len(names), since, within=60 + 3 * now.every)
-    noticed = next(call.at for call in account.sweeps(asked) if call.at >= began)
+    noticed = looked(account.sweeps(asked), began)
     ground.written(group, STATUSES, len(names), since, within=30)
     now.sweeps(1)
     written = ground.ledger.writes(since)
@@ -119,13 +143,12 @@ def rotate(now: Beating, share: float) -> Iterator[Row]:
 def rotate_all(now: Beating, first: First | None, bare: Bare | None) -> Iterator[Row]:
     """Everything at once, as after a break-in."""
     ground, group, account = now.ground, now.group, now.group.account
-    now.sweeps(1)
-    ground.quiet(0.5)
+    now.rests()
     since, asked = len(ground.ledger), len(account.calls())
     began = account.rotate()
     now.rotated.update(account.secrets)
     ended = ground.synced(group, since, within=120 + group.size / 10)
-    noticed = next(call.at for call in account.sweeps(asked) if call.at >= began)
+    noticed = looked(account.sweeps(asked), began)
     name, taken = "all rotated at once", ended - noticed
     least = bare.of(group.size) if bare else None
     what = "all are written, from the look at the catalogue that notices"

@@ -10,7 +10,7 @@ from tests.bench.backend import Account, Call
 from tests.bench.ground import Ground, Group
 from tests.bench.ledger import SECRETS, STATUSES
 from tests.bench.rows import Row, row
-from tests.bench.steady import Beating
+from tests.bench.steady import Beating, looked
 from tests.bench.usage import BUSY
 
 RATE, TOO_MANY = (
@@ -39,7 +39,7 @@ def throttled(ground: Ground, size: int) -> Iterator[Row]:
         since, asked = len(ground.ledger), len(account.calls())
         began = account.rotate()
         ground.synced(group, since, within=60 + size / 5)
-        noticed = next(call.at for call in account.sweeps(asked) if call.at >= began)
+        noticed = looked(account.sweeps(asked), began)
         calls = [call for call in account.calls(asked) if call.at >= noticed]
         wrong = ground.wrong(group, dict.fromkeys(account.secrets, 1))
         ground.remove(group)

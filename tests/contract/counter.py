@@ -3,8 +3,8 @@
 from collections.abc import Callable
 
 from keyferry.backends.base import Backend
-from keyferry.fetch.batch import Cache
 from keyferry.fetch.budget import Budget
+from keyferry.fetch.cache import Cache
 from keyferry.fetch.fetcher import Fetcher
 from keyferry.fetch.guard import Guard
 from keyferry.policy.mapping import Mapping

@@ -111,21 +111,37 @@ async def test_throttling_says_how_long_to_wait_if_aws_does(aws: AwsStandIn, ret
     assert answer.retry_after == retry_after
 
 
+class Noticing(CountingCalls):
+    """A budget that keeps what was raised inside it."""
+
+    def __init__(self, timeout: float) -> None:
+        super().__init__(timeout)
+        self.met: list[SyncError] = []
+
+    async def __call__(self, operation, call):
+        try:
+            return await super().__call__(operation, call)
+        except SyncError as e:
+            self.met.append(e)
+            raise
+
+
 async def test_an_answer_that_throttles_is_raised_inside_the_budget(aws: AwsStandIn):
-    met: list[SyncError] = []
-
-    class Noticing(CountingCalls):
-        async def __call__(self, operation, call):
-            try:
-                return await super().__call__(operation, call)
-            except SyncError as e:
-                met.append(e)
-                raise
-
-    async with aclosing(store(aws, budget=Noticing(10))) as backend:
+    budget = Noticing(10)
+    async with aclosing(store(aws, budget=budget)) as backend:
         with aws.faults.during("*", faults.Throttle(0)):
             await one(backend, Ref("db"))
-    assert [type(error) for error in met] == [Throttled]
+    assert [type(error) for error in budget.met] == [Throttled]
+
+
+async def test_a_batch_that_throttles_some_is_raised_inside_the_budget_and_the_others_are_read(aws: AwsStandIn):
+    good, refused, budget = Ref(aws.put("good", "v")), Ref("refused"), Noticing(10)
+    error = {"SecretId": "refused", "ErrorCode": "ThrottlingException", "Message": "Rate exceeded"}
+    async with aclosing(store(aws, budget=budget)) as backend:
+        with aws.faults.during("BatchGetSecretValue", faults.changing(lambda answer: answer.update(Errors=[error]))):
+            got = await backend.fetch([good, refused])
+    assert [type(answer) for answer in got.values()] == [Value, Throttled]
+    assert [isinstance(error, Throttled) for error in budget.met] == [True]
 
 
 async def test_nothing_is_retried_here(aws: AwsStandIn):

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from keyferry.api.store import MappingTags
 from keyferry.errors import SyncError
-from keyferry.fetch.batch import Cache
 from keyferry.fetch.budget import Budget
+from keyferry.fetch.cache import Cache
 from keyferry.fetch.fetcher import Fetcher
 from keyferry.fetch.guard import Guard
 from keyferry.policy.mapping import ByPaths, ByTags, Mapping

@@ -12,7 +12,7 @@ from typing import Any, Self
 
 from keyferry.backends.base import Access
 from keyferry.errors import SecretMissing, SyncError
-from keyferry.kube.client import APPLY, METADATA, METADATA_LIST, At, Json, Kube
+from keyferry.kube.client import APPLY, METADATA, METADATA_LIST, At, Gate, Json, Kube, Message
 from keyferry.kube.errors import error_for
 from keyferry.values import Entry, Fetched, Ref, Scope, Value
 from tests.unit.serverside import Conflicted, Refused, applied, owned_by_hand
@@ -208,30 +208,24 @@ class FakeKube(Kube):
         self._version += 1
         self._tell(resource, "DELETED", {**gone, "metadata": {**gone["metadata"], "resourceVersion": self.version}})
 
-    async def exchange(
-        self,
-        method: str,
-        at: At,
-        *,
-        body: Any = None,
-        content_type: str = "",
-        accept: str = "",
-        query: Mapping[str, str] | None = None,
-    ) -> tuple[int, Json]:
+    async def deliver(self, message: Message, gate: Gate | None = None) -> tuple[int, Json]:
         if self.takes:
             async with self._one_by_one:
                 await asyncio.sleep(self.takes)
-        found = _URL.fullmatch(at.url)
-        assert found, at.url
+        if gate:
+            gate(str(message))
+        found = _URL.fullmatch(message.at.url)
+        assert found, message.at.url
         resource = "/".join(filter(None, (found["res"], found["sub"])))
-        request = Request(method, resource, found["ns"] or "", found["name"] or "", body, query or {})
+        where = found["ns"] or "", found["name"] or ""
+        request = Request(message.method, resource, *where, message.body, message.query)
         self.requests.append(request)
         await asyncio.sleep(0)
         self.before(request)
-        code, answer = self._answered(request, content_type)
+        code, answer = self._answered(request, message.content_type)
         self.after(request)
         answer = json.loads(json.dumps(answer))
-        return code, _as_metadata(answer) if accept in (METADATA, METADATA_LIST) else answer
+        return code, _as_metadata(answer) if message.accept in (METADATA, METADATA_LIST) else answer
 
     def _answered(self, request: Request, content_type: str) -> tuple[int, Json]:
         where = (request.resource.partition("/")[0], request.namespace, request.name)

@@ -18,7 +18,7 @@ from keyferry.cli import sealed
 from keyferry.errors import SyncError
 from keyferry.handlers import hooks, lifecycle, probes
 from keyferry.kube.client import connect
-from keyferry.settings import DEFAULT_DATA_DIR, Settings
+from keyferry.settings import DEFAULT_DATA_DIR, LARGEST_CATALOGUE, Settings
 
 _LOG = logging.getLogger(__name__)
 _GARBAGE = 5_000  # objects made before garbage is looked for: a reconciliation makes hundreds, and no cycles
@@ -60,6 +60,9 @@ def run(  # noqa: PLR0913 - each is an option
     shards: Annotated[
         int, typer.Option(min=1, max=100, help="How many parts the stores are divided into, for replicas to share.")
     ] = 1,
+    largest_catalogue: Annotated[
+        int, typer.Option(min=100, help="How many secrets a store's backend may list, of some 1.5 KB of memory each.")
+    ] = LARGEST_CATALOGUE,
     identity: Annotated[
         str, typer.Option(help="This replica's own name. Default: one that no other has.", envvar="POD_NAME")
     ] = "",
@@ -81,6 +84,7 @@ def run(  # noqa: PLR0913 - each is an option
         allow_ambient_in_namespaces=allow_ambient_in_namespaces,
         allow_endpoints=tuple(allow_endpoint or ()),
         shards=shards,
+        largest_catalogue=largest_catalogue,
         identity=identity or f"local-{uuid.uuid4().hex[:12]}",
         namespace=namespace,
     )
@@ -131,9 +135,14 @@ async def _work(app: App, told: asyncio.Event) -> None:
 
 
 async def _see(app: App) -> None:
-    """Kopf's watches start when everything was seen once, so that they find the CRDs there."""
+    """Kopf's watches start when everything was seen once, so that they find the CRDs there.
+
+    And when the first burst of work is over: else Kopf would take in each of its writes, and all that is known already,
+    just then. What changes meanwhile is in the lists that Kopf begins with.
+    """
     await app.learnt.wait()
     _spare_what_stays()
+    await app.calm()
     await lifecycle.see(lambda registry, call: handlers.register(registry, app.picture, call))
 
 

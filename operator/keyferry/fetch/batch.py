@@ -1,56 +1,20 @@
-"""Values in batches: askers of one moment share calls, askers of one secret an answer; a cache serves the rest."""
+"""Values in batches: askers of one moment share calls, askers of one secret an answer."""
 
 import asyncio
 import logging
 import math
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
 from keyferry.errors import BackendUnavailable, InternalError, StoreNotReady
 from keyferry.log import places
-from keyferry.values import Fetched, Ref, Value
+from keyferry.values import Fetched, Ref
 
 _LOG = logging.getLogger(__name__)
 _LINGER_SECONDS = 0.02  # how long a batch that is not full waits for company, from the last that joined it
 _LONGEST_LINGER_SECONDS = 0.2  # from the first that joined it
 _COMPANY_SECONDS = 1.0  # the same while others of the store are being looked at, and may join
-_CACHED_BYTES = 64 * 1024 * 1024  # in one store's cache, however many values it may keep
 _CLOSED = "the store was closed while its values were being read"
-
-
-@dataclass(slots=True)
-class Cache:
-    """Values by ref, the oldest out first. Times are the loop's, in seconds: when the call began that read them."""
-
-    size: int
-    age: float
-    _kept: OrderedDict[Ref, tuple[float, Value]] = field(default_factory=OrderedDict, init=False)
-    _bytes: int = field(default=0, init=False)
-
-    def get(self, ref: Ref, version: str, now: float) -> Value | None:
-        """The value at just that version, if it is kept and young enough."""
-        kept = self._kept.get(ref)
-        return kept[1] if kept and kept[1].version == version and now - kept[0] < self.age else None
-
-    def since(self, ref: Ref, not_before: float, now: float) -> Value | None:
-        """The value, if it is kept and was read by a call that began then or later."""
-        kept = self._kept.get(ref)
-        return kept[1] if kept and not_before <= kept[0] and now - kept[0] < self.age else None
-
-    def put(self, ref: Ref, value: Value, now: float) -> None:
-        """Keep a value, and let go of what is too old or too much."""
-        if former := self._kept.pop(ref, None):
-            self._bytes -= len(former[1].data)
-        self._kept[ref] = (now, value)
-        self._bytes += len(value.data)
-        while self._kept and self._too_much(now):
-            _, (_, gone) = self._kept.popitem(last=False)
-            self._bytes -= len(gone.data)
-
-    def _too_much(self, now: float) -> bool:
-        oldest = next(iter(self._kept.values()))[0]
-        return len(self._kept) > self.size or self._bytes > _CACHED_BYTES or now - oldest >= self.age
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,13 +13,16 @@ from keyferry.errors import BackendUnavailable, SyncError, Throttled
 
 T = TypeVar("T")
 
+_AT_ONCE_SECONDS = 0.8  # worth of calls may go at once: a backend that bears a second's worth has not the same clock
 _BELOW = 0.95  # of what the backend bore when it throttled: there the rate settles
-_RECOVERY_SECONDS = 5.0  # of good calls, from half of that rate back to it
-_PROBING = 0.01  # a second, by which the rate grows from there on, the faster the longer all has been well
+_AT_LEAST = 1.15  # of what it bore in less than a second, it may bear in a whole one
+_RECOVERY_SECONDS = 3.0  # of good calls, from half of that rate back to it
+_PROBING = 0.01  # a second, by which the rate grows from there on, and as much more for each second that all was well
 _WHOLE_SECONDS = 0.9  # of a second, that good answers must cover to count as a second's
 _REMEMBERED_SECONDS = 60.0  # of quiet that count as recovery, at most
 _PAUSE_SECONDS = 0.5  # after being throttled without being told for how long
-_LONGEST_PAUSE_SECONDS = 300.0
+_LONGEST_PAUSE_SECONDS = 3600.0  # what a backend asks for is law, but for nonsense
+_PATIENCE_SECONDS = 300.0  # of such a pause: whoever would have to wait longer is told so instead
 
 
 @dataclass(slots=True)
@@ -40,7 +43,8 @@ class Budget:
     _borne: float = field(default=math.inf, init=False)  # where the rate settles, as far as the backend has told
     _good: deque[float] = field(default_factory=deque, init=False)  # when calls of the last second were answered
     _free_at: float = field(default=0.0, init=False)
-    _slowed_at: float = field(default=float("-inf"), init=False)  # when the backend last asked for patience
+    _slowed_at: float = field(default=-math.inf, init=False)  # when the backend last asked for patience
+    _pause: float = field(default=0.0, init=False)  # for how long
     _slots: asyncio.Semaphore = field(init=False)
     _waiting: dict[object, float] = field(default_factory=dict, init=False)  # since when
 
@@ -49,7 +53,10 @@ class Budget:
         self._slots = asyncio.Semaphore(self.concurrency)
 
     async def __call__(self, operation: str, call: Callable[[], Awaitable[T]]) -> T:
-        """Run `call` when the budget allows. Raises what it raises, and BackendUnavailable when it takes too long."""
+        """Run `call` when the budget allows. Raises what it raises, and BackendUnavailable when it takes too long.
+
+        Raises Throttled, and calls nothing, where the backend has asked for a pause that lasts much longer.
+        """
         async with self._turn():
             started = asyncio.get_running_loop().time()
             try:
@@ -88,6 +95,13 @@ class Budget:
             took = asyncio.get_running_loop().time() - started
             metrics.BACKEND_SECONDS.labels(self.store, operation).observe(took)
 
+    def go_on_from(self, former: "Budget") -> None:
+        """Take over what the backend has told of itself so far: it is the same one, only its store was edited."""
+        self._free_at, self._pause = former._free_at, former._pause  # noqa: SLF001 - it is one of the same kind
+        self._slowed_at, self._borne = former._slowed_at, former._borne  # noqa: SLF001
+        if self._slowed_at > -math.inf:
+            self.rate = min(self.rate, former.rate)
+
     @property
     def longest_wait(self) -> float:
         """Seconds for which the first of those that wait has been waiting; 0 when nobody does."""
@@ -116,12 +130,15 @@ class Budget:
             metrics.BUDGET_WAIT_SECONDS.labels(self.store).inc(loop.time() - asked)
 
     async def _rate_allows(self) -> None:
-        """Wait until the next call may go. A second's worth may go at once after a quiet time."""
+        """Wait until the next call may go. Almost a second's worth may go at once after a quiet time."""
         loop = asyncio.get_running_loop()
         slowed_at = None
         while slowed_at != self._slowed_at:  # a turn that was given before the backend asked for patience is void
             slowed_at = self._slowed_at
-            self._free_at = max(self._free_at, loop.time() - 1.0) + 1.0 / self.rate
+            if slowed_at + self._pause - loop.time() > _PATIENCE_SECONDS:
+                raise Throttled(f"the backend asked to be left alone for {self._pause:g} s, which are not over")
+            at_once = max(_AT_ONCE_SECONDS, 1.0 / self.rate)  # one, at least
+            self._free_at = max(self._free_at, loop.time() - at_once) + 1.0 / self.rate
             if (wait := self._free_at - loop.time()) > 0:
                 await asyncio.sleep(wait)
 
@@ -135,7 +152,7 @@ class Budget:
             self.rate = min(self._borne, self.rate + self._borne / 2 * since / _RECOVERY_SECONDS)
         else:
             quiet = min(_REMEMBERED_SECONDS, now - self._slowed_at)
-            self.rate *= (1.0 + _PROBING * (1.0 + quiet / _RECOVERY_SECONDS / 2)) ** since
+            self.rate *= (1.0 + _PROBING * (1.0 + quiet)) ** since
         self.rate = min(self.per_second, self.rate)
 
     def _forget(self, now: float) -> None:
@@ -148,10 +165,12 @@ class Budget:
             self._forget(now)
             bore, floor = self._bore(), min(1.0, self.per_second / 10)
             whole = self._good and self._good[0] < now - _WHOLE_SECONDS  # before a second has passed, less is known
-            self._borne = max(floor, _BELOW * min(self.rate, bore if whole else 2 * bore))
+            self._borne = max(floor, _BELOW * min(self.rate, bore if whole else _AT_LEAST * bore))
             self.rate = max(floor, min(self.rate, bore) / 2)
-        self._slowed_at = now
         pause = min(_LONGEST_PAUSE_SECONDS, _PAUSE_SECONDS if retry_after is None else retry_after)
+        if now + pause > self._slowed_at + self._pause:
+            self._pause = pause
+        self._slowed_at = now
         self._free_at = max(self._free_at, now + pause)
 
     def _bore(self) -> float:

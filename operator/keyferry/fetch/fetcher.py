@@ -10,6 +10,7 @@ from keyferry.backends.base import Access, Backend, Catalogue
 from keyferry.errors import (
     AuthFailed,
     BackendUnavailable,
+    CatalogueTooLarge,
     CredentialsMissing,
     PermissionDenied,
     SecretMissing,
@@ -17,18 +18,21 @@ from keyferry.errors import (
     SyncError,
     Throttled,
 )
-from keyferry.fetch.batch import Batcher, Cache
+from keyferry.fetch.batch import Batcher
 from keyferry.fetch.budget import Budget
+from keyferry.fetch.cache import Cache
 from keyferry.fetch.guard import Guard
 from keyferry.fetch.sweep import Sweeper
 from keyferry.plan.resolve import resolve, search
 from keyferry.plan.snapshot import Snapshot
 from keyferry.policy.mapping import Mapping as StoreMapping
 from keyferry.policy.mapping import places
+from keyferry.settings import LARGEST_CATALOGUE
 from keyferry.values import Entry, Fetched, Found, Looked, Lookup, Ref, Search, Value
 
 _TROUBLE = (BackendUnavailable, AuthFailed, CredentialsMissing)  # failures that befall more than one secret
 _SEARCH_SECONDS = 600.0  # after a find, the catalogue is looked at for so long, whatever that costs
+_TOO_LARGE_SECONDS = 600.0  # for so long a catalogue that was too large is not listed again
 _LEARNING_PAGES = 4  # calls more than reading directly would cost that finding out the catalogue's size may cost
 
 
@@ -54,12 +58,14 @@ class Fetcher:
     crowded: Callable[[], bool]
     trouble: Callable[[SyncError], None]
     swept: Callable[[], None]
+    largest: int = LARGEST_CATALOGUE  # entries of a catalogue that are held in memory
     access: Access = field(default_factory=Access)
     readable: bool | None = field(default=None, init=False)  # whether any value could be read; None: none was asked for
     _sweeper: Sweeper = field(init=False)
     _batcher: Batcher = field(init=False)
     _searched_at: float = field(default=-math.inf, init=False)  # when somebody last used find, which needs sweeps
     _unswept: bool = field(default=False, init=False)  # the catalogue could not be asked of late, or cost too much
+    _too_large_at: float = field(default=-math.inf, init=False)  # when the catalogue had more than that
     _pages: int = field(default=0, init=False)  # calls that the last sweep took, or had taken when it was given up
 
     def __post_init__(self) -> None:
@@ -83,7 +89,7 @@ class Fetcher:
         """
         try:
             return await self._snapshot(not_before=asyncio.get_running_loop().time())
-        except PermissionDenied as refused:
+        except (PermissionDenied, CatalogueTooLarge) as refused:
             if isinstance(refused, _Unlisted) or self.mapping.named:
                 return None
             raise
@@ -114,7 +120,7 @@ class Fetcher:
             answers = self._in(snapshot, asked, hierarchy)
             if snapshot.started < at and any(isinstance(answer, SyncError) for answer in answers.values()):
                 answers = self._in(await self._snapshot(not_before=at), asked, hierarchy)
-        except PermissionDenied as refused:
+        except (PermissionDenied, CatalogueTooLarge) as refused:
             return await self._unlisted(asked, hierarchy, refused, not_before=at - slack)
         except SyncError as failure:
             return dict.fromkeys(asked, failure)
@@ -136,6 +142,8 @@ class Fetcher:
         """Stop what is under way and close the backend."""
         await self._sweeper.aclose()
         await self._batcher.aclose()
+        if self.cache:
+            self.cache.clear()
         await self.backend.aclose()
 
     def unusable(self) -> PermissionDenied | None:
@@ -143,13 +151,21 @@ class Fetcher:
         return unusable(self.store, self.mapping, self.access)
 
     def _listed(self) -> Catalogue:
-        """The catalogue, where it may be listed and that costs fewer calls than reading. Raises _Unlisted."""
+        """The catalogue, where it may be listed and that costs fewer calls than reading. Raises SyncError."""
         if self._costly() or not self.access.listing or not isinstance(self.backend, Catalogue):
             raise _Unlisted(
                 f"{self.store}: its login may not list secrets, which mapping by Tags and find need: grant that, or "
                 "map by Names or Paths and name every key"
             )
+        if asyncio.get_running_loop().time() - self._too_large_at < _TOO_LARGE_SECONDS:
+            raise self._too_large()
         return self.backend
+
+    def _too_large(self) -> CatalogueTooLarge:
+        return CatalogueTooLarge(
+            f"{self.store}: its backend lists more than {self.largest} secrets, which would take too much memory: "
+            "narrow the store by prefix, map by Names or Paths and name every key, or raise --largest-catalogue"
+        )
 
     def _more_may_come(self) -> bool:
         return self._sweeper.handing_out or self.crowded()
@@ -171,7 +187,7 @@ class Fetcher:
         try:
             return await self._sweeper.snapshot(not_before=not_before)
         except SyncError as failure:
-            if not isinstance(failure, Throttled | StoreNotReady | _Unlisted):
+            if not isinstance(failure, Throttled | StoreNotReady | CatalogueTooLarge | _Unlisted):
                 self.trouble(failure)
             raise
 
@@ -185,6 +201,9 @@ class Fetcher:
         entries: list[Entry] = []
         async for entry in catalogue.entries(self.mapping.scope()):
             entries.append(entry)
+            if len(entries) > self.largest:
+                self._too_large_at = asyncio.get_running_loop().time()
+                raise self._too_large()
             if (calls := catalogue.sweep_calls(len(entries))) != pages:
                 self._pages = pages = calls
                 self._listed()  # given up where it turns out to cost more than reading

@@ -5,7 +5,7 @@ The client's generated methods cost three times the CPU of plain JSON (measured)
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -29,6 +29,7 @@ METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v
 APPLY = "application/apply-patch+yaml"  # JSON is YAML
 MERGE_PATCH = "application/merge-patch+json"
 _WATCHES = 2  # at once, at most
+_PATIENCE = 4  # times the limit of one request: so long is a connection waited for that is free
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,24 @@ def path(api: str, resource: str, namespace: str = "", name: str = "", *, sub: s
     target = "/".join(part for part in (namespace, name) if part)
     label = f"{resource}/{sub}" if sub else resource
     return At("/".join(parts), label, f"{label} {target}".strip())
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What is sent to the API server."""
+
+    method: str
+    at: At
+    body: Any = field(repr=False)
+    content_type: str
+    accept: str
+    query: Mapping[str, str]
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.at.what}"
+
+
+Gate = Callable[[str], None]  # called with what is about to be sent; what it raises keeps it from being sent
 
 
 async def configuration() -> Any:
@@ -123,47 +142,66 @@ class Kube:
         query: Mapping[str, str] | None = None,
     ) -> tuple[int, Json]:
         """Like `send`, with the status code: 201 tells that an apply created its object."""
+        return await self.deliver(Message(method, at, body, content_type, accept, query or {}))
+
+    async def deliver(self, message: Message, gate: Gate | None = None) -> tuple[int, Json]:
+        """The status code and the answer. Raises KubeError, KubeUnavailable, and what `gate` raises.
+
+        The gate is passed at the last moment, when there is a connection to send over.
+        """
         try:
-            return await self._once(method, at, body, content_type, accept, query or {})
+            return await self._once(message, gate)
         except Unauthorized:
             await self._log_in_again()
-            return await self._once(method, at, body, content_type, accept, query or {})
+            return await self._once(message, gate)
 
-    async def _once(
-        self, method: str, at: At, body: Any, content_type: str, accept: str, query: Mapping[str, str]
-    ) -> tuple[int, Json]:
+    async def _once(self, message: Message, gate: Gate | None) -> tuple[int, Json]:
         try:
             async with (
-                self._slots,  # the wait for a connection does not count as the API server's
+                self._connection(message),
                 asyncio.timeout(self.timeout),
-                self._response(method, at, body, content_type, accept, query) as response,
+                self._response(message, gate) as response,
             ):
                 text = await response.read()
                 code = response.status
         except (aiohttp.ClientError, TimeoutError, OSError) as broken:
-            metrics.KUBE_REQUESTS.labels(method, at.resource, "none").inc()
-            raise KubeUnavailable(
-                f"the API server does not answer {method} {at.what}: {type(broken).__name__}"
-            ) from broken
-        metrics.KUBE_REQUESTS.labels(method, at.resource, str(code)).inc()
+            metrics.KUBE_REQUESTS.labels(message.method, message.at.resource, "none").inc()
+            raise KubeUnavailable(f"the API server does not answer {message}: {type(broken).__name__}") from broken
+        metrics.KUBE_REQUESTS.labels(message.method, message.at.resource, str(code)).inc()
         if code >= HTTPStatus.BAD_REQUEST:
-            raise error_for(code, _parsed(text) or {}, f"{method} {at.what}")
+            raise error_for(code, _parsed(text) or {}, str(message))
         if (answer := _parsed(text)) is None:  # a proxy in between, perhaps
-            raise KubeUnavailable(f"what answers {method} {at.what} is no API server: its answer is no JSON object")
+            raise KubeUnavailable(f"what answers {message} is no API server: its answer is no JSON object")
         return code, answer
 
     @asynccontextmanager
-    async def _response(
-        self, method: str, at: At, body: Any, content_type: str, accept: str, query: Mapping[str, str]
-    ) -> AsyncIterator[aiohttp.ClientResponse]:
+    async def _connection(self, message: Message) -> AsyncIterator[None]:
+        """Wait for a connection that is free, and hold it. That wait does not count as the API server's."""
+        patience = _PATIENCE * self.timeout
+        try:
+            async with asyncio.timeout(patience):
+                await self._slots.acquire()
+        except TimeoutError:
+            raise KubeUnavailable(
+                f"{message} was not sent: the API server is so slow that no connection became free in {patience:g} s"
+            ) from None
+        try:
+            yield
+        finally:
+            self._slots.release()
+
+    @asynccontextmanager
+    async def _response(self, message: Message, gate: Gate | None = None) -> AsyncIterator[aiohttp.ClientResponse]:
         settings = await self.config.auth_settings()
-        headers = {"Accept": accept, "Content-Type": content_type, "User-Agent": "keyferry"}
+        headers = {"Accept": message.accept, "Content-Type": message.content_type, "User-Agent": "keyferry"}
         if token := settings.get("BearerToken", {}).get("value"):
             headers["authorization"] = token
-        url = f"{self.config.host}{at.url}" + (f"?{urlencode(query)}" if query else "")
+        url = f"{self.config.host}{message.at.url}" + (f"?{urlencode(message.query)}" if message.query else "")
         unlimited = aiohttp.ClientTimeout(total=None)  # the caller holds the limit
+        if gate:
+            gate(str(message))
         answer = await self._api.rest_client.request(
-            method, url, headers=headers, body=body, _request_timeout=unlimited
+            message.method, url, headers=headers, body=message.body, _request_timeout=unlimited
         )
         try:
             yield answer.response
@@ -186,7 +224,7 @@ class Kube:
         try:
             async with (
                 asyncio.timeout(seconds + self.timeout),
-                self._response("GET", at, None, JSON, accept, query) as response,
+                self._response(Message("GET", at, None, JSON, accept, query)) as response,
             ):
                 if response.status >= HTTPStatus.BAD_REQUEST:
                     raise error_for(response.status, await response.json(content_type=None), f"WATCH {at.what}")

@@ -4,10 +4,9 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from keyferry.errors import KubeUnavailable
-from keyferry.kube.client import At, Json, Kube
+from keyferry.kube.client import Gate, Json, Kube, Message
 
 Clock = Callable[[], float]
 
@@ -51,8 +50,10 @@ class FencedKube(Kube):
         self._kube = kube
         self._hold = hold
 
-    async def exchange(self, method: str, at: At, **how: Any) -> tuple[int, Json]:
+    async def deliver(self, message: Message, gate: Gate | None = None) -> tuple[int, Json]:
         """Like Kube's. Raises KubeUnavailable, and sends nothing, when the shard is lost."""
+        return await self._kube.deliver(message, gate or self._fence)
+
+    def _fence(self, what: str) -> None:
         if not self._hold.lasts():
-            raise KubeUnavailable(f"{method} {at.what} was not sent: this replica has lost its Lease meanwhile")
-        return await self._kube.exchange(method, at, **how)
+            raise KubeUnavailable(f"{what} was not sent: this replica has lost its Lease meanwhile")

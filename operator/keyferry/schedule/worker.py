@@ -9,7 +9,7 @@ import sys
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from keyferry.log import places
 
@@ -27,6 +27,7 @@ class _Slot:
     due: float | None = None  # when it is due next; None: when it is nudged
     running: bool = False
     again: float | None = None  # nudged while it was being worked
+    held: deque[tuple[float, Any]] | None = None  # the line in which it waits, due, until its group's share allows
 
 
 @dataclass(slots=True)
@@ -58,8 +59,12 @@ class Queue(Generic[K]):
         slot = self._slots.setdefault(key, _Slot())
         if slot.running:
             slot.again = due if slot.again is None else min(due, slot.again)
-        elif slot.due is None or due < slot.due:
+        elif slot.due is None or due < slot.due or self._moved(key, slot):
             self._push(key, slot, due)
+
+    def _moved(self, key: K, slot: _Slot) -> bool:
+        """Whether it is held back by a group that it is not of any more."""
+        return slot.held is not None and slot.held is not self._held.get(self.group(key))
 
     def __len__(self) -> int:
         return len(self._slots)
@@ -77,6 +82,11 @@ class Queue(Generic[K]):
     def running(self) -> int:
         """How many keys are being worked."""
         return len(self._tasks)
+
+    @property
+    def busy(self) -> bool:
+        """Whether anything is being worked, or due."""
+        return bool(self._tasks) or (bool(self._heap) and self._heap[0][0] <= asyncio.get_running_loop().time())
 
     async def run(self) -> None:
         """Work until cancelled; then what runs is cancelled too."""
@@ -115,7 +125,8 @@ class Queue(Generic[K]):
     def _start(self, key: K, slot: _Slot, due: float) -> None:
         group = self.group(key)
         if self._busy[group] >= self.share:
-            self._held.setdefault(group, deque()).append((due, key))
+            slot.held = line = self._held.setdefault(group, deque())
+            line.append((due, key))
             return
         self._busy[group] += 1
         slot.due, slot.running = None, True
@@ -139,8 +150,8 @@ class Queue(Generic[K]):
         held = self._held.get(group, deque())
         while held:
             due, key = held.popleft()
-            if (slot := self._slots.get(key)) and slot.due == due:  # else: moved since
-                heapq.heappush(self._heap, (due, next(self._order), key))
+            if (slot := self._slots.get(key)) and slot.held is held and slot.due == due:  # else: moved since
+                self._push(key, slot, due)
                 return
         self._held.pop(group, None)
 
@@ -161,10 +172,11 @@ class Queue(Generic[K]):
             _LOG.error("internal error beyond its boundary; please report it: %s", places(bug))
 
     def _push(self, key: K, slot: _Slot, due: float) -> None:
-        slot.due = due
+        slot.due, slot.held = due, None
         if len(self._heap) < 2 * len(self._slots) + _IDLE_LINES:
             heapq.heappush(self._heap, (due, next(self._order), key))
         else:  # most lines are idle: of keys that were nudged before they were due
-            self._heap = [(each.due, next(self._order), k) for k, each in self._slots.items() if each.due is not None]
+            due_later = ((k, each.due) for k, each in self._slots.items() if each.due is not None and each.held is None)
+            self._heap = [(due, next(self._order), k) for k, due in due_later]
             heapq.heapify(self._heap)
         self._woken.set()

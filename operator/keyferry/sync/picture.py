@@ -19,6 +19,7 @@ _LOG = logging.getLogger(__name__)
 _PAGE = "500"
 _RETRY_SECONDS = 2.0
 _RELIST_SECONDS = 300.0
+_FIRST_RELIST_SECONDS = 30.0  # by then watches tell of everything; of what went before that, nobody did
 _LAG_SECONDS = 5.0  # how far a watch may be behind a list
 _DEAF_RELISTS = 3  # that found what no watch told of: a quarter of an hour
 
@@ -66,8 +67,10 @@ class Picture:
 
     async def keep(self) -> None:
         """Now and then make good what no watch told of: what is gone (Kopf's lists tell of none), and what is new."""
+        pause = _FIRST_RELIST_SECONDS
         while True:
-            await asyncio.sleep(_RELIST_SECONDS)
+            await asyncio.sleep(pause)
+            pause = _RELIST_SECONDS
             try:
                 for resource in _RESOURCES:
                     await self._relist(resource)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from keyferry import metrics
+from keyferry.fetch.cache import Room
 from keyferry.kube.client import Kube
 from keyferry.kube.fence import FencedKube, Hold
 from keyferry.kube.watched import Watched
@@ -28,6 +29,9 @@ from keyferry.values import Key, StoreKey
 
 _STORES_AT_ONCE = 1000  # each has its own limits; most wait for their backend
 _FINISH_SECONDS = 5.0
+_BEGIN_AT_ONCE = 5  # stores; the others follow one by one, so that what they share is not asked by all in one moment
+_BEGIN_GAP_SECONDS = 0.05
+_BEGIN_WITHIN_SECONDS = 5.0  # the last of them, however many they are
 
 
 def number_of(key: Key | StoreKey, watched: Watched, shards: int) -> int:
@@ -49,6 +53,7 @@ class Shard:
     settings: Settings
     waking: Waking
     webhooks: Webhooks
+    room: Room  # for the values of all stores
     fresh: Callable[[], bool]  # whether what was seen of Secrets is what there is
     listeners: Listeners = field(init=False)
     stores: Stores = field(init=False)
@@ -62,9 +67,10 @@ class Shard:
     def __post_init__(self) -> None:
         kube, settings = FencedKube(self.kube, self.hold), self.settings
         tell = self.waking.everything_of
-        self.listeners = Listeners(self._hinted, self._nudge_store)
+        nudge, crowded = self._nudge_store, self._crowded
+        self.listeners = Listeners(self._hinted, nudge)
         self.stores = Stores(
-            kube, self.watched, settings, self._nudge_store, tell, self.webhooks, self.listeners, self._crowded
+            kube, self.watched, settings, nudge, tell, self.webhooks, self.listeners, crowded, self.room
         )
         self.hinting = Hinting(self.watched, self.stores.running, self.waking, self._nudge_hint)
         targets = Targets(kube, self.watched, self.fresh)
@@ -85,9 +91,10 @@ class Shard:
 
     async def run(self) -> None:
         """Work on everything that is the shard's, until cancelled."""
-        for store in self.watched.stores:
-            if self._has(store):
-                self.store_queue.nudge(store)
+        now, stores = asyncio.get_running_loop().time(), [each for each in self.watched.stores if self._has(each)]
+        gap = min(_BEGIN_GAP_SECONDS, _BEGIN_WITHIN_SECONDS / max(1, len(stores)))
+        for number, store in enumerate(stores):
+            self.store_queue.nudge(store, now + gap * max(0, number + 1 - _BEGIN_AT_ONCE))
         for key in self.watched.external_secrets:
             if self._has(key):
                 self.queue.nudge(key)

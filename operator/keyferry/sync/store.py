@@ -14,8 +14,8 @@ from keyferry.api.store import ClusterSecretStoreSpec, SecretStoreSpec
 from keyferry.backends import registry
 from keyferry.backends.base import Context, Hints
 from keyferry.errors import AuthFailed, BackendUnavailable, CredentialsMissing, Retry, SpecInvalid, SyncError, Throttled
-from keyferry.fetch.batch import Cache
 from keyferry.fetch.budget import Budget
+from keyferry.fetch.cache import Cache, Room
 from keyferry.fetch.fetcher import Fetcher
 from keyferry.fetch.guard import Guard
 from keyferry.kube.client import Json, Kube
@@ -108,6 +108,7 @@ class Stores:
     webhooks: Webhooks
     listeners: Listeners
     crowded: Callable[[StoreKey], bool]  # whether some of its ExternalSecrets wait until others are done
+    room: Room  # for the values of all stores
     running: dict[StoreKey, Store] = field(default_factory=dict)
 
     async def work(self, key: StoreKey, _due: float) -> float | None:
@@ -168,6 +169,8 @@ class Stores:
             store.health = result
         else:
             store.fetcher = result
+            if former and former.fetcher and former.spec and former.spec.provider == spec.provider:
+                result.budget.go_on_from(former.fetcher.budget)
             if isinstance(result.backend, Hints) and not store.suspended:
                 self.listeners.start(key, result.backend)
         return self._kept(store)
@@ -200,7 +203,7 @@ class Stores:
             endpoint_allowed=self.settings.endpoint_allowed if key.namespace else lambda _: True,
             scope=mapping.scope(),
         )
-        cache = Cache(spec.cache.maximum_size, spec.cache.expire_after_write.total_seconds())
+        cache = Cache(spec.cache.maximum_size, spec.cache.expire_after_write.total_seconds(), self.room)
         return Fetcher(
             store=name,
             backend=registry.create(spec.provider, context),
@@ -212,6 +215,7 @@ class Stores:
             crowded=lambda: self.crowded(key),
             trouble=lambda _: self._suspected(store),
             swept=lambda: self.nudge(key),
+            largest=self.settings.largest_catalogue,
         )
 
     def _suspected(self, store: Store) -> None:

@@ -7,8 +7,8 @@ from typing import Any
 from keyferry.api.store import MappingTags
 from keyferry.backends.base import Access
 from keyferry.errors import SyncError
-from keyferry.fetch.batch import Cache
 from keyferry.fetch.budget import Budget
+from keyferry.fetch.cache import Cache
 from keyferry.fetch.fetcher import Fetcher
 from keyferry.fetch.guard import Guard
 from keyferry.policy.mapping import ByNames, ByPaths, ByTags, Mapping
@@ -32,6 +32,7 @@ class Counter:
     backend: Any = field(default_factory=FakeBackend)  # a PlainBackend, with a catalogue or without
     mapping: Mapping = NAMES
     demand: int = 1
+    largest: int = 100_000
     cache: Cache | None = field(default_factory=lambda: Cache(1000, 60))
     troubles: list[SyncError] = field(default_factory=list)
     sweeps: int = 0
@@ -49,6 +50,7 @@ class Counter:
             crowded=lambda: False,
             trouble=self.troubles.append,
             swept=self._swept,
+            largest=self.largest,
             access=self.backend.access,
         )
 

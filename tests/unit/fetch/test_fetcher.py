@@ -7,6 +7,7 @@ import pytest
 from keyferry.errors import (
     AuthFailed,
     BackendUnavailable,
+    CatalogueTooLarge,
     DeletionHeld,
     PermissionDenied,
     SecretAmbiguous,
@@ -357,3 +358,32 @@ async def test_find_never_lists_what_the_mapping_hides():
         Search(tags=(("namespace", "other"),)),
     ):
         assert {each.key for each in await counter.found(search)} <= {"key of team"}
+
+
+async def test_a_catalogue_that_is_too_large_is_given_up_before_it_takes_the_memory():
+    counter = Counter(filled(1000), mapping=TAGS, largest=250)
+    answer = await counter.seen("k1")
+    assert isinstance(answer, CatalogueTooLarge)
+    assert "lists more than 250 secrets" in str(answer)
+    assert "raise --largest-catalogue" in str(answer)
+    assert counter.backend.calls == {"list": 3}
+    assert counter.troubles == []
+
+
+async def test_a_catalogue_that_is_too_large_is_not_listed_again_and_again():
+    counter = Counter(filled(1000), mapping=TAGS, largest=250)
+    await counter.seen("k1")
+    counter.forget_calls()
+    await asyncio.sleep(500)
+    assert isinstance(await counter.seen("k1"), CatalogueTooLarge)
+    assert counter.backend.calls == {}
+    await asyncio.sleep(200)
+    await counter.seen("k1")
+    assert counter.backend.calls == {"list": 3}
+
+
+async def test_where_a_catalogue_is_too_large_what_is_named_is_read_directly():
+    counter = Counter(filled(1000), demand=100_000, largest=250)
+    (found,) = await counter.found("k1")
+    assert await counter.read([found]) == [b"value 1"]
+    assert isinstance(await counter.seen(ALL), CatalogueTooLarge)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 
 from keyferry.errors import KubeUnavailable
-from keyferry.kube.client import At, Json
+from keyferry.kube.client import Gate, Json, Message
 from keyferry.kube.election import Election
 from keyferry.kube.fence import Hold
 from keyferry.kube.lease import Leases
@@ -25,13 +25,13 @@ class Wire(FakeKube):
         self.delay = 0.0
         self.refuse: Callable[[str, str], None] = lambda *_: None  # method and path
 
-    async def exchange(self, method: str, at: At, **how: Any) -> tuple[int, Json]:
+    async def deliver(self, message: Message, gate: Gate | None = None) -> tuple[int, Json]:
         if self.cut:
             await asyncio.sleep(1.0)
             raise KubeUnavailable("no answer")
         await asyncio.sleep(self.delay / 2)
-        self.refuse(method, at.url)
-        answer = await self.server.exchange(method, at, **how)
+        self.refuse(message.method, message.at.url)
+        answer = await self.server.deliver(message, gate)
         await asyncio.sleep(self.delay / 2)
         return answer
 

@@ -2,8 +2,6 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -11,78 +9,12 @@ import aiohttp
 import pytest
 
 from keyferry.errors import KubeUnavailable
-from keyferry.kube.client import APPLY, METADATA, Kube, path
+from keyferry.kube.client import APPLY, JSON, METADATA, Kube, Message, path
 from keyferry.kube.errors import Gone, NotFound, Unauthorized
+from tests.unit.kube.server import Answer, kube, told
 
 pytestmark = pytest.mark.looptime
 SECRET = path("v1", "secrets", "team", "es")
-
-
-@dataclass
-class Answer:
-    """A response of aiohttp, as much as is used of it."""
-
-    status: int = 200
-    body: bytes = b"{}"
-    takes: float = 0.0
-    released: bool = False
-
-    @property
-    def response(self) -> "Answer":
-        return self
-
-    async def read(self) -> bytes:
-        await asyncio.sleep(self.takes)
-        return self.body
-
-    async def json(self, *, content_type: str | None) -> Any:
-        assert content_type is None
-        return json.loads(self.body)
-
-    @property
-    async def content(self) -> AsyncIterator[bytes]:
-        for line in self.body.splitlines():
-            yield line
-        await asyncio.sleep(self.takes)
-
-    def release(self) -> None:
-        self.released = True
-
-
-@dataclass
-class Server:
-    """Connection and configuration: gives the next answer, or raises it, and keeps what was asked."""
-
-    answers: list[Answer | Exception]
-    asked: list[dict[str, Any]] = field(default_factory=list)
-    host: str = "https://api"
-    api_key: dict[str, str] = field(default_factory=lambda: {"BearerToken": "Bearer old"})
-    refresh_api_key_hook: Any = None
-
-    @property
-    def rest_client(self) -> "Server":
-        return self
-
-    async def auth_settings(self) -> dict[str, Any]:
-        return {"BearerToken": {"value": self.api_key["BearerToken"]}}
-
-    async def request(self, method: str, url: str, **more: Any) -> Answer:
-        self.asked.append({"method": method, "url": url, **more})
-        answer = self.answers.pop(0)
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
-
-
-def kube(*answers: Answer | Exception) -> tuple[Kube, Server]:
-    server = Server(list(answers))
-    made = Kube(server, timeout=30.0, connections=1)
-    made._api = server
-    return made, server
-
-
-def told(body: Any, status: int = 200, **more: Any) -> Answer:
-    return Answer(status, json.dumps(body).encode(), **more)
 
 
 @pytest.mark.parametrize(
@@ -158,6 +90,35 @@ async def test_the_wait_for_a_connection_does_not_count_as_the_api_servers():
     made, _ = kube(*(told({}, takes=20) for _ in range(5)))
     assert await asyncio.gather(*(made.get(SECRET) for _ in range(5))) == [{}] * 5
     assert asyncio.get_running_loop().time() == 100
+
+
+async def test_the_wait_for_a_connection_has_an_end():
+    made, server = kube(*(told({}, takes=29) for _ in range(6)))
+    answers = await asyncio.gather(*(made.get(SECRET) for _ in range(6)), return_exceptions=True)
+    assert str(answers[-1]) == (
+        "GET secrets team/es was not sent: the API server is so slow that no connection became free in 120 s"
+    )
+    assert answers[:-1] == [{}] * 5
+    assert len(server.asked) == 5
+
+
+async def test_a_gate_is_passed_when_there_is_a_connection_and_not_before():
+    made, server = kube(told({}, takes=20), told({}))
+    get = Message("GET", SECRET, None, JSON, JSON, {})
+    passed: list[tuple[float, str]] = []
+
+    def gate(request: str) -> None:
+        passed.append((asyncio.get_running_loop().time(), request))
+        if len(passed) > 1:
+            raise KubeUnavailable("closed")
+
+    first = asyncio.create_task(made.deliver(get, gate))
+    await asyncio.sleep(0)
+    with pytest.raises(KubeUnavailable, match="closed"):
+        await made.deliver(get, gate)
+    assert passed == [(0, "GET secrets team/es"), (20, "GET secrets team/es")]
+    assert len(server.asked) == 1
+    await first
 
 
 async def test_a_failure_that_is_no_json_is_an_error_too():

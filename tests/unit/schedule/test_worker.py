@@ -321,6 +321,20 @@ async def test_those_held_back_follow_in_their_order():
     assert work.times == [0, 0, 1, 1, 2, 2]
 
 
+async def test_one_held_back_that_belongs_elsewhere_by_now_waits_no_longer():
+    work, moved = Work(takes=5), set[str]()
+    queue = Queue(work, 10, group=lambda key: key in moved, share=1)
+    task = asyncio.create_task(queue.run())
+    for name in "abc":
+        queue.nudge(name)
+    await asyncio.sleep(1)
+    moved.add("b")
+    queue.nudge("b")
+    await asyncio.sleep(20)
+    assert work.begun == [("a", 0.0), ("b", 1.0), ("c", 5.0)]
+    task.cancel()
+
+
 async def test_one_held_back_that_is_nudged_again_is_worked_once():
     work = Work(takes=1)
     async with running(work, share=1) as queue:

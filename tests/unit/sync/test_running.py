@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from keyferry.app import App
 from keyferry.errors import BackendUnavailable, KubeUnavailable
 from keyferry.kube.errors import NotFound
 from keyferry.kube.secrets import meta_of
@@ -208,3 +209,33 @@ async def test_another_reason_is_no_other_time():
         world.backend.down = BackendUnavailable("down")
         await world.rest(130)
         assert (world.reason(), world.condition()["lastTransitionTime"]) == ("BackendUnavailable", LONG_AGO)
+
+
+async def test_the_first_burst_of_work_is_waited_for_but_not_for_ever():
+    world = World()
+    world.backend.put("k", b"v1")
+    world.backend.takes = 1.0
+    world.store()
+    world.external_secret()
+    async with world:
+        await world.app.calm()
+        assert world.held() == {"k": b"v1"}
+        world.backend.gate = asyncio.Event()
+        await world.stop()
+        world.app = App(world.kube, world.kube, world.settings, clock=asyncio.get_running_loop().time)
+        running = asyncio.create_task(world.app.run())
+        began = asyncio.get_running_loop().time()
+        await world.app.calm()
+        assert 5 <= asyncio.get_running_loop().time() - began < 6
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_what_went_before_anybody_watched_is_forgotten_soon():
+    async with World() as world:
+        world.external_secret()
+        await world.stop()
+        world.app = await world.replica(sees=False)
+        world.kube.remove("externalsecrets", "es", TEAM)
+        await world.rest(30)
+        assert world.key() not in world.app.watched.external_secrets

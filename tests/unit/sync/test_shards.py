@@ -3,14 +3,13 @@
 import asyncio
 import math
 from collections import Counter
-from typing import Any
 
 import pytest
 from prometheus_client import generate_latest
 
 from keyferry.app import App
 from keyferry.errors import KubeUnavailable
-from keyferry.kube.client import At, Json
+from keyferry.kube.client import Gate, Json, Message
 from keyferry.kube.fence import Fence, Hold
 from keyferry.kube.secrets import meta_of
 from keyferry.schedule.shares import shard_of
@@ -166,16 +165,16 @@ async def test_a_shard_that_is_lost_and_taken_again_begins_when_its_stores_are_c
 def slow(world: World, resource: str, seconds: float) -> list[str]:
     """From now on the answers to writes of this resource take so long; the list tells of those that have begun."""
     begun: list[str] = []
-    exchange = world.kube.exchange
+    deliver = world.kube.deliver
 
-    async def slowly(method: str, at: At, **how: Any) -> tuple[int, Json]:
-        answer = await exchange(method, at, **how)
-        if (method, at.resource) == ("PATCH", resource):
-            begun.append(at.url)
+    async def slowly(message: Message, gate: Gate | None = None) -> tuple[int, Json]:
+        answer = await deliver(message, gate)
+        if (message.method, message.at.resource) == ("PATCH", resource):
+            begun.append(message.at.url)
             await asyncio.sleep(seconds)
         return answer
 
-    world.kube.exchange = slowly  # type: ignore[method-assign] # an API server that takes its time
+    world.kube.deliver = slowly  # type: ignore[method-assign] # an API server that takes its time
     return begun
 
 

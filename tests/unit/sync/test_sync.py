@@ -104,6 +104,20 @@ async def test_those_who_come_after_one_another_are_read_together_all_the_same()
         assert world.calls()["fetch"] <= 12
 
 
+async def test_a_few_that_changed_among_more_than_have_a_place_are_read_with_one_call():
+    async with World(settings=Settings(workers_of_store=30)) as world:
+        for n in range(200):
+            world.backend.put(f"k{n}", b"v")
+            world.external_secret(f"es{n}", data=[item(key=f"k{n}")])
+        world.store()
+        await world.rest(130)
+        world.calls()
+        for n in range(0, 200, 20):
+            world.backend.put(f"k{n}", b"v2")
+        await world.rest(61)
+        assert world.calls() == {"list": 2, "fetch": 1}
+
+
 async def test_a_restart_reads_no_value_and_writes_nothing():
     async with World() as world:
         for n in range(50):

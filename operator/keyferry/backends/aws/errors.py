@@ -79,6 +79,11 @@ def told(failure: Failure, about: About) -> SyncError:
     return next(found, otherwise)(failure, about)
 
 
+def throttles(code: str) -> bool:
+    """Whether a code of Secrets Manager asks for patience."""
+    return code in _THROTTLES
+
+
 def _by_status(status: int) -> Tell:
     if status == 401:
         return _refused_as("they are not valid")
@@ -156,6 +161,11 @@ def _throttled(failure: Failure, about: About) -> SyncError:
 
 
 def _broken(failure: Failure, about: About) -> SyncError:
+    if failure.retry_after is not None:
+        return Throttled(
+            f"{about.host} fails at {about.operation} and asks for patience ({failure.code})",
+            retry_after=failure.retry_after,
+        )
     return BackendUnavailable(f"{about.host} fails at {about.operation} ({failure.code})")
 
 

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypedDict
 
-from keyferry.backends.aws.errors import Failure
+from keyferry.backends.aws.errors import Failure, throttles
 from keyferry.errors import BackendUnavailable
 from keyferry.values import Fetched, Ref, Value
 
@@ -67,6 +67,11 @@ def refused(refs: Sequence[Ref], errors: Iterable[Mapping[str, Any]]) -> dict[Re
         for identity in _meant(str(error.get("SecretId", "")), asked):
             found[asked[identity]] = Failure((str(error.get("ErrorCode", "")),), str(error.get("Message", "")))
     return found
+
+
+def throttled(errors: Iterable[Mapping[str, Any]]) -> bool:
+    """Whether one of the errors in an answer asks for patience."""
+    return any(throttles(str(error.get("ErrorCode", ""))) for error in errors if error)
 
 
 def _identities(answer: Mapping[str, Any]) -> set[str]:

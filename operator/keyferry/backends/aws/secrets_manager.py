@@ -12,10 +12,11 @@ from keyferry.backends.aws.messages import Messages
 from keyferry.backends.base import Access, Context, Heard
 from keyferry.backends.calling import Caller
 from keyferry.backends.turns import Turns
-from keyferry.errors import BackendUnavailable, SecretMissing, SpecInvalid, SyncError, bare, bared
+from keyferry.errors import BackendUnavailable, SecretMissing, SpecInvalid, SyncError, Throttled, bare, bared
 from keyferry.values import Entry, Fetched, Ref, Scope
 
 if TYPE_CHECKING:
+    from mypy_boto3_secretsmanager import SecretsManagerClient
     from mypy_boto3_secretsmanager.type_defs import FilterTypeDef
 
     from keyferry.backends.aws.connection import Connection
@@ -27,6 +28,14 @@ class NextToken(TypedDict, total=False):
     """Where the next page starts."""
 
     NextToken: str
+
+
+class PartlyThrottled(Throttled):
+    """An answer in which only some were refused for having been too many: the budget must hear of it all the same."""
+
+    def __init__(self, answer: Mapping[str, Any]) -> None:
+        super().__init__("some were asked for too often")
+        self.answer = answer
 
 
 NOBODY = "keyferry/probe/there-is-no-such-secret"
@@ -200,9 +209,17 @@ async def _together(connection: "Connection", refs: Sequence[Ref]) -> dict[Ref, 
 
 async def _batch(connection: "Connection", ids: Sequence[str], token: str = "") -> Mapping[str, Any]:
     more: NextToken = {"NextToken": token} if token else {}
-    return await connection.ask(
-        "BatchGetSecretValue", lambda client: client.batch_get_secret_value(SecretIdList=ids, **more)
-    )
+
+    def ask(client: "SecretsManagerClient") -> Mapping[str, Any]:
+        answer = client.batch_get_secret_value(SecretIdList=ids, **more)
+        if reading.throttled(answer.get("Errors") or ()):
+            raise PartlyThrottled(answer)
+        return answer
+
+    try:
+        return await connection.ask("BatchGetSecretValue", ask)
+    except PartlyThrottled as partly:
+        return partly.answer
 
 
 async def _singly(connection: "Connection", refs: Sequence[Ref]) -> dict[Ref, Fetched]:

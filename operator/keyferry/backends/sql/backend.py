@@ -19,13 +19,13 @@ from keyferry.values import Entry, Fetched, Ref, Scope, Value
 T = TypeVar("T")
 
 LARGEST_VALUE = 1024 * 1024  # bytes: no Kubernetes Secret holds more
+LARGEST_ANSWER = 16 * LARGEST_VALUE  # to one question, as far as the sizes of values are known
 
 
 class SqlBackend:
     """Reads and writes the secrets of one database. The current version of each is the only one."""
 
     tagged = True
-    batch = 500  # far below SQLite's limit on variables, so that one answer stays small enough to hold
     page = 5000
 
     def __init__(self, spec: Sql, context: Context, *, clock: Callable[[], float] = time.time) -> None:
@@ -34,19 +34,27 @@ class SqlBackend:
         self._context = context
         self._clock = clock
         self._database: Database | None = None
+        self._largest = 0  # bytes of the largest value, as far as that is known
+
+    @property
+    def batch(self) -> int:
+        """So many that one answer is small enough to hold, and far below SQLite's limit on variables."""
+        return max(1, min(500, LARGEST_ANSWER // max(1, self._largest)))
 
     async def check(self) -> Access:
         """Read the key anew and try it. It fits even an empty database, or AuthFailed is raised."""
         self._database = await self._log_in()
-        await self._ask("Check", _nothing)
+        self._largest = await self._ask("Check", _largest)
         return Access()
 
     async def fetch(self, refs: Collection[Ref]) -> Mapping[Ref, Fetched]:
         """Answer for every ref, with one query for as many as `batch`."""
         names = sorted({ref.id for ref in refs if is_name(ref.id)})
         found: dict[str, Fetched] = {}
-        for start in range(0, len(names), self.batch):
-            found |= await self._read(names[start : start + self.batch])
+        while names:
+            size = self.batch
+            found |= await self._read(names[:size])
+            names = names[size:]
         return {ref: self._answer(ref, found.get(ref.id)) for ref in refs}
 
     async def entries(self, scope: Scope) -> AsyncIterator[Entry]:
@@ -98,6 +106,7 @@ class SqlBackend:
             found = await self._ask("Select", read)
         except SyncError as error:
             return dict.fromkeys(names, _bare(error))
+        self._largest = max([self._largest, *(len(value.data) for value in found.values() if value)])
         return {name: value or self._changed(name) for name, value in found.items()}
 
     def _answer(self, ref: Ref, found: Fetched | None) -> Fetched:
@@ -139,8 +148,9 @@ class SqlBackend:
         return Database(self._place, Key(material, source), busy=self._context.timeout / 2)
 
 
-async def _nothing(_: Table) -> None:
-    """To open the database is the question."""
+async def _largest(table: Table) -> int:
+    """To open the database is the question; this is told with the answer."""
+    return await table.largest()
 
 
 def _paging(after: str, prefix: str, size: int) -> Callable[[Table], Awaitable[list[Listed]]]:

@@ -36,6 +36,10 @@ class Table:
         )
         return {row[0]: self._opened(*row) for row in rows}
 
+    async def largest(self) -> int:
+        """Bytes of the largest value; 0 where there is none."""
+        return int((await self.connection.execute(select(func.max(func.length(secret.c.ciphertext))))).scalar() or 0)
+
     def _opened(self, name: str, version: Any, tags: Any, nonce: Any, ciphertext: Any) -> Value | None:
         # SQLite keeps any type in any column, so whoever writes past us can leave anything there.
         parsed = parsed_tags(tags)

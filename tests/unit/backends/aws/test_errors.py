@@ -166,6 +166,13 @@ def test_an_error_made_bare_is_the_same_without_its_past():
     assert b"canary" not in pickle.dumps(error)
 
 
+@pytest.mark.parametrize("code", ["ServiceUnavailable", "NeverHeardOf", "ThrottlingException"])
+def test_a_failure_of_theirs_that_says_when_to_come_back_is_obeyed(code: str):
+    error = told(Failure((code,), "", 503, 60.0), READING)
+    assert isinstance(error, Throttled)
+    assert error.retry_after == 60
+
+
 @pytest.mark.parametrize(
     ("code", "kind"),
     [

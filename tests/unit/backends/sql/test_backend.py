@@ -9,7 +9,7 @@ from sqlalchemy import event
 from keyferry.api.providers.references import SecretKeyRef
 from keyferry.api.providers.sql import Sql, SqlEncryption
 from keyferry.backends.base import Catalogue, Writer
-from keyferry.backends.sql.backend import SqlBackend
+from keyferry.backends.sql.backend import LARGEST_ANSWER, LARGEST_VALUE, SqlBackend
 from keyferry.errors import (
     AuthFailed,
     CredentialsMissing,
@@ -134,6 +134,15 @@ async def test_a_value_beyond_what_a_secret_holds_is_refused(backend: SqlBackend
 async def test_to_delete_what_is_not_there_is_an_error(backend: SqlBackend):
     with pytest.raises(SecretMissing, match="has no secret 'db'"):
         await backend.delete("db")
+
+
+@pytest.mark.parametrize("how", ["told by the check", "seen by a read"])
+async def test_large_values_are_asked_for_a_few_at_a_time(database: SqliteSubject, how: str):
+    await database.backend().put("large", b"x" * LARGEST_VALUE, {})
+    reader = database.backend()
+    assert reader.batch == 500
+    await (reader.check() if how == "told by the check" else reader.fetch([Ref("large")]))
+    assert 0 < reader.batch * LARGEST_VALUE <= LARGEST_ANSWER
 
 
 async def test_one_call_answers_a_whole_batch(database: SqliteSubject):
