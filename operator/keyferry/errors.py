@@ -9,6 +9,7 @@ SyncError
 ├── AuthFailed             the backend does not accept the login
 ├── PermissionDenied       the login is good but may not do this
 ├── SecretMissing          the mapping gives this namespace no such secret
+├── SecretDisabled         the secret is there and its value is locked away
 ├── SecretAmbiguous        two external secrets claim the same place
 ├── ValueInvalid           the value is not what the spec says of it (no JSON, no Base64, …)
 ├── SecretKeyInvalid       a key that a Kubernetes Secret cannot have
@@ -98,6 +99,12 @@ class SecretMissing(SyncError):
     """The mapping gives this namespace no such secret, property or version."""
 
     reason = "RemoteSecretMissing"
+
+
+class SecretDisabled(SyncError):
+    """The secret is there, but its backend does not give its value out: disabled, destroyed. That is not missing."""
+
+    reason = "RemoteSecretDisabled"
 
 
 class SecretAmbiguous(SyncError):

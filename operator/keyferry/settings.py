@@ -19,6 +19,11 @@ DEFAULT_DATA_DIR = Path("/var/lib/keyferry")
 _AWS_ENDPOINT = re.compile(
     r"https://(vpce-[-a-z0-9]+\.)?(secretsmanager|sts)(-fips)?(\.[a-z]{2,}(-[a-z]+)+-[0-9]+(\.vpce)?)?\.amazonaws\.com(\.cn)?"
 )
+# Google's own addresses of Secret Manager and of what logs in there, and those of Private Service Connect.
+_GOOGLE_ENDPOINT = re.compile(
+    r"https://(secretmanager(\.[a-z]+-[a-z]+[0-9]+\.rep)?|sts|iamcredentials"
+    r"|(secretmanager|sts|iamcredentials)-[a-z0-9]+\.p)\.googleapis\.com"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,4 +48,5 @@ class Settings:
         """Whether a SecretStore may send requests to this URL."""
         address = url.rstrip("/")
         patterns = (pattern.rstrip("/") for pattern in self.allow_endpoints)
-        return bool(_AWS_ENDPOINT.fullmatch(address)) or any(fnmatchcase(address, pattern) for pattern in patterns)
+        own = _AWS_ENDPOINT.fullmatch(address) or _GOOGLE_ENDPOINT.fullmatch(address)
+        return bool(own) or any(fnmatchcase(address, pattern) for pattern in patterns)

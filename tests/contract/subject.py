@@ -16,6 +16,7 @@ from keyferry.values import Ref
 class Subject(Protocol):
     """A backend's other end: seeds secrets past the backend under test, and makes it fail."""
 
+    batches: bool  # whether the backend reads several values with one call
     wrong_login: type[SyncError]  # what a backend says whose login is not accepted
 
     def backend(self, *, timeout: float = 10.0, wrong_login: bool = False) -> Backend:

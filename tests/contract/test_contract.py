@@ -95,7 +95,8 @@ async def test_the_catalogue_and_a_read_agree_on_every_label(subject: Subject, b
     entry = (await listed(backend))["db"]
     refs = {Ref(entry.id, label): version for label, version in entry.versions.items()}
     got = await backend.fetch(list(refs))
-    assert {ref: answer.version for ref, answer in got.items() if isinstance(answer, Value)} == refs
+    read = {ref: answer.version for ref, answer in got.items() if isinstance(answer, Value)}
+    assert read == {ref: version or read[ref] for ref, version in refs.items()}  # "": it cannot tell
     assert Ref(entry.id) in refs
 
 
@@ -128,10 +129,10 @@ async def test_the_catalogue_is_complete_over_many_pages(subject: Subject, backe
 @pytest.mark.parametrize(
     "scope",
     [
-        Scope(name_prefix="team/"),
+        Scope(name_prefix="team-"),
         Scope(tags={"prefix": "acme"}),
         Scope(tags={"prefix": "acme", "namespace": "", "key": ""}),
-        Scope(name_prefix="team/", tags={"prefix": "acme"}),
+        Scope(name_prefix="team-", tags={"prefix": "acme"}),
         Scope(tags={"prefix": "äöü"}),
     ],
     ids=["name", "tag", "three tags", "name and tag", "tag beyond ASCII"],
@@ -147,10 +148,10 @@ async def test_an_empty_catalogue_is_empty(backend: Backend):
     assert await listed(backend) == {}
 
 
-async def test_a_good_login_may_list_and_batch(backend: Backend):
+async def test_a_good_login_may_list_and_batch(subject: Subject, backend: Backend):
     access = await backend.check()
-    assert (access.listing, access.batching, access.lacking) == (True, True, ())
-    assert backend.batch > 1
+    assert (access.listing, access.batching, access.lacking) == (True, subject.batches or None, ())
+    assert (backend.batch > 1) is subject.batches
 
 
 async def test_an_outage_is_an_answer_and_ends(subject: Subject, backend: Backend):

@@ -69,7 +69,8 @@ class Mapping(Model):
     )
     tags: MappingTags | None = Field(None, description="By Tags: which tag says what.")
     separator: Separator | None = Field(
-        None, description=f"By Paths: what stands between the parts, one of {' '.join(Separator)}. Default: /."
+        None,
+        description=f"By Paths: what stands between the parts, one of {' '.join(Separator)}. Default: /, for gcp _.",
     )
     inherit: bool = Field(
         default=True,

@@ -1,6 +1,6 @@
 """The contract between Keyferry and a secret backend, stated from the caller's side."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, TypeVar, runtime_checkable
@@ -16,7 +16,7 @@ class Access:
     """What a login may do. `lacking` says in words which permission is missing and what that costs."""
 
     listing: bool = True  # the catalogue can be read
-    batching: bool = True  # several values come with one call
+    batching: bool | None = True  # several values come with one call; None: the backend has no such call
     lacking: tuple[str, ...] = ()
 
 
@@ -56,6 +56,14 @@ class Writer(Protocol):
         """Delete the secret. Raises SecretMissing when there is none."""
 
 
+@runtime_checkable
+class Namer(Protocol):
+    """Backends where a secret cannot be named by a path."""
+
+    def name_of(self, parts: Sequence[str]) -> str:
+        """The name of a new secret that belongs to a place with these parts. No two places have one name."""
+
+
 class Calls(Protocol):
     """The store's budget: every call that leaves the process goes through it."""
 
@@ -90,4 +98,4 @@ class Context:
     endpoint_allowed: Callable[[str], bool]  # may this store send requests to this URL?
 
 
-__all__ = ["Access", "Backend", "Calls", "Catalogue", "Cluster", "Context", "Token", "Writer"]
+__all__ = ["Access", "Backend", "Calls", "Catalogue", "Cluster", "Context", "Namer", "Token", "Writer"]

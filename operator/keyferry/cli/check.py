@@ -154,4 +154,6 @@ def _lines(each: Finding) -> Iterator[str]:
 
 
 def _granted(permitted: bool | None) -> str:  # noqa: FBT001 - a finding, not a switch
+    if permitted is None:
+        return "none: the backend has no call that reads several"
     return "permitted" if permitted else "not permitted"

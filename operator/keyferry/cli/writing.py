@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import typer
 
-from keyferry.backends.base import Writer
+from keyferry.backends.base import Namer, Writer
 from keyferry.cli.stores import Opened
 from keyferry.errors import SecretAmbiguous, SecretMissing, SpecInvalid
 from keyferry.policy.mapping import ByTags, Place
@@ -82,6 +82,8 @@ async def _claiming(store: Opened, place: Place) -> Entry | None:
     """The secret at this place. Raises SecretAmbiguous when there are two."""
     scope = store.mapping.scope() if isinstance(store.mapping, ByTags) else Scope(name_prefix=store.mapping.name(place))
     claims = [entry for entry in await store.entries(scope) if store.mapping.place(entry) == place]
+    if unclear := next((entry for entry in claims if entry.unclear), None):
+        raise SecretAmbiguous(f"key {place.key!r}: {unclear.name}: {unclear.unclear}")
     if len(claims) > 1:
         names = " and ".join(sorted(entry.name for entry in claims)[:3])
         raise SecretAmbiguous(f"key {place.key!r}: {names} claim the same prefix, namespace and key: retag all but one")
@@ -92,7 +94,8 @@ async def _free_name(store: Opened, place: Place) -> str:
     """The name of a secret that is yet to be made."""
     if not isinstance(store.mapping, ByTags):
         return store.mapping.name(place)
-    name = "/".join(part for part in (store.spec.prefix, place.namespace, place.key) if part)
+    parts = [part for part in (store.spec.prefix, place.namespace, place.key) if part]
+    name = store.backend.name_of(parts) if isinstance(store.backend, Namer) else "/".join(parts)
     if any(entry.name == name for entry in await store.entries(Scope(name_prefix=name))):
         raise SpecInvalid(
             f"{store.key}: a secret {name!r} is there already, and its tags say that it belongs elsewhere: retag it, "

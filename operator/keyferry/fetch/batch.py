@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import math
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
@@ -31,6 +32,11 @@ class Cache:
         """The value at just that version, if it is kept and young enough."""
         kept = self._kept.get(ref)
         return kept[1] if kept and kept[1].version == version and now - kept[0] < self.age else None
+
+    def since(self, ref: Ref, at: float) -> Value | None:
+        """The value, if it is kept and was read then or later."""
+        kept = self._kept.get(ref)
+        return kept[1] if kept and kept[0] >= at else None
 
     def put(self, ref: Ref, value: Value, now: float) -> None:
         """Keep a value, and let go of what is too old or too much."""
@@ -62,11 +68,13 @@ class Batcher:
     _timer: asyncio.TimerHandle | None = field(default=None, init=False)
     _fires: float = field(default=0.0, init=False)  # when; uvloop's handles cannot always tell
     _reading: dict[asyncio.Task[None], dict[Ref, "asyncio.Future[Fetched]"]] = field(default_factory=dict, init=False)
+    _began: dict[asyncio.Task[None], float] = field(default_factory=dict, init=False)  # the loop's time
     _closed: bool = field(default=False, init=False)
 
-    def under_way(self, refs: Collection[Ref]) -> dict[Ref, "asyncio.Future[Fetched]"]:
-        """Answers that are on their way, to whoever asked for them earlier."""
-        return {ref: chunk[ref] for chunk in self._reading.values() for ref in refs if ref in chunk}
+    def under_way(self, refs: Collection[Ref], *, since: float = -math.inf) -> dict[Ref, "asyncio.Future[Fetched]"]:
+        """Answers that are on their way, to whoever asked for them earlier; those being read since then."""
+        reading = [chunk for task, chunk in self._reading.items() if self._began[task] >= since]
+        return {ref: chunk[ref] for chunk in reading for ref in refs if ref in chunk}
 
     async def join(self, answers: Mapping[Ref, "asyncio.Future[Fetched]"]) -> dict[Ref, Fetched]:
         """Wait for such answers: they may be a little older than the question."""
@@ -112,7 +120,7 @@ class Batcher:
     def _send(self, size: int) -> None:
         chunk = {ref: self._waiting.pop(ref) for ref in list(self._waiting)[: max(1, size)]}
         task = asyncio.create_task(self._one(chunk))
-        self._reading[task] = chunk
+        self._reading[task], self._began[task] = chunk, asyncio.get_running_loop().time()
         task.add_done_callback(self._done)
 
     async def _one(self, chunk: dict[Ref, "asyncio.Future[Fetched]"]) -> None:
@@ -125,7 +133,7 @@ class Batcher:
             raise
 
     def _done(self, task: asyncio.Task[None]) -> None:
-        del self._reading[task]
+        del self._reading[task], self._began[task]
         if not task.cancelled() and (bug := task.exception()):
             _LOG.error("internal error in a backend; please report it: %s", places(bug))
 

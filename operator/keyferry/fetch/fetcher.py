@@ -77,16 +77,17 @@ class Fetcher:
         return len(self.last_sweep.ids) if self.last_sweep and not self.guard.held else None
 
     async def sweep(self) -> Snapshot | None:
-        """A look at the catalogue that begins now; None where only reading directly tells what is there.
+        """A look at the catalogue that begins now; None where only reading directly tells what changed.
 
         Raises SyncError.
         """
         try:
-            return await self._snapshot(not_before=asyncio.get_running_loop().time())
+            snapshot = await self._snapshot(not_before=asyncio.get_running_loop().time())
         except PermissionDenied as refused:
             if isinstance(refused, _Unlisted) or self.mapping.named:
                 return None
             raise
+        return snapshot if snapshot.versioned else None
 
     def seconds_of_budget(self, *, swept: bool) -> float:
         """How long the store's budget is busy with one look at everything."""
@@ -118,7 +119,7 @@ class Fetcher:
             return await self._unlisted(asked, hierarchy, refused)
         except SyncError as failure:
             return dict.fromkeys(asked, failure)
-        return answers if expected(answers) else await self._confirmed(answers, hierarchy)
+        return answers if expected(answers) else await self._confirmed(answers, hierarchy, since=at - slack)
 
     async def values(self, found: Collection[Found], *, fresh: bool = False) -> dict[Found, Fetched]:
         """What was found holds: from the cache where that has just this version, else (or if `fresh`) the backend."""
@@ -217,23 +218,25 @@ class Fetcher:
         return {**dict.fromkeys(asked, refusal), **await self._read(lookups, hierarchy)}
 
     async def _confirmed(
-        self, answers: Mapping[Lookup | Search, tuple[Found, ...] | SyncError], hierarchy: tuple[str, ...]
+        self,
+        answers: Mapping[Lookup | Search, tuple[Found, ...] | SyncError],
+        hierarchy: tuple[str, ...],
+        *,
+        since: float,
     ) -> Looked:
-        """Ask directly where the catalogue cannot tell: what it lacks may be newer than it, or an older version."""
-        unsure = [each for each, answer in answers.items() if isinstance(each, Lookup) and self._unsure(answer)]
-        by_name = [each for each in unsure if isinstance(answers[each], SyncError)]
-        direct = await self._read(by_name, hierarchy)
-        known = [(each, found[0]) for each in unsure if not isinstance(found := answers[each], SyncError)]
-        read = await self._fetch({found.ref for each, found in known if each not in direct})
-        versions: dict[Lookup | Search, tuple[Found, ...] | SyncError] = {
-            each: _told(found, read[found.ref]) for each, found in known if each not in direct
+        """Ask directly where the catalogue cannot tell: what it lacks may be newer than it, and a version unknown."""
+        lacking = [each for each, answer in answers.items() if isinstance(each, Lookup) and self._unsure(answer)]
+        direct = await self._read(lacking, hierarchy)
+        known = {
+            each: found
+            for each, found in answers.items()
+            if not isinstance(found, SyncError) and not all(one.version for one in found)
         }
-        return {**answers, **direct, **versions}
+        read = await self._fetch({one.ref for found in known.values() for one in found if not one.version}, since=since)
+        return {**answers, **direct, **{each: _all_told(each, found, read) for each, found in known.items()}}
 
     def _unsure(self, answer: tuple[Found, ...] | SyncError) -> bool:
-        if isinstance(answer, SyncError):
-            return isinstance(answer, SecretMissing) and self.mapping.named
-        return not answer[0].version
+        return isinstance(answer, SecretMissing) and self.mapping.named
 
     async def _read(
         self, lookups: Collection[Lookup], hierarchy: tuple[str, ...]
@@ -264,8 +267,12 @@ class Fetcher:
         return found.value or cached  # what came with the look is fresh
 
     async def _batch(self, refs: Collection[Ref]) -> Mapping[Ref, Fetched]:
-        """Read values; where no catalogue tells what vanished, have the guard take it from them."""
+        """Read values and keep them; where no catalogue tells what vanished, have the guard take it from them."""
+        began = asyncio.get_running_loop().time()
         fetched = await self.backend.fetch(refs)
+        for ref, answer in fetched.items():
+            if self.cache and isinstance(answer, Value):
+                self.cache.put(ref, answer, began)
         if not self._unswept:
             return fetched
         current = {ref.id: answer for ref, answer in fetched.items() if not ref.version}
@@ -273,16 +280,21 @@ class Fetcher:
         self.guard.read(told, asyncio.get_running_loop().time())
         return fetched
 
-    async def _fetch(self, refs: Collection[Ref]) -> dict[Ref, Fetched]:
+    async def _fetch(self, refs: Collection[Ref], *, since: float = math.inf) -> dict[Ref, Fetched]:
+        """Read from the backend; what others have read since that time of the loop does as well."""
+        had = {ref: value for ref in refs if self.cache and (value := self.cache.since(ref, since))}
+        under_way = self._batcher.under_way([ref for ref in refs if ref not in had], since=since)
+        joined: dict[Ref, Fetched] = {**had, **await self._batcher.join(under_way)}
+        return {**joined, **await self._fetched([ref for ref in refs if ref not in joined])}
+
+    async def _fetched(self, refs: Collection[Ref]) -> dict[Ref, Fetched]:
         if not refs:
             return {}
+        before = self.readable
         fetched = await self._batcher.fetch(refs)
-        now, before = asyncio.get_running_loop().time(), self.readable
-        for ref, answer in fetched.items():
+        for answer in fetched.values():
             if isinstance(answer, Value):
                 self.readable = True
-                if self.cache:
-                    self.cache.put(ref, answer, now)
             elif isinstance(answer, PermissionDenied):
                 self.readable = self.readable or False
             elif isinstance(answer, _TROUBLE) and not isinstance(answer, Throttled):
@@ -322,6 +334,19 @@ def _claimed(ref: Ref, read: Mapping[Ref, Fetched]) -> bool:
 def _tells(answer: Fetched) -> bool:
     """Whether the answer says that the secret is there or is not; a failure says neither."""
     return isinstance(answer, Value | SecretMissing)
+
+
+def _all_told(
+    asked: Lookup | Search, found: tuple[Found, ...], read: Mapping[Ref, Fetched]
+) -> tuple[Found, ...] | SyncError:
+    """The same with the versions that were read; a search leaves out what turns out to have no value."""
+    told: list[Found] = []
+    for one in found:
+        answer = (one,) if one.version else _told(one, read[one.ref])
+        if isinstance(answer, SyncError) and not (isinstance(asked, Search) and isinstance(answer, SecretMissing)):
+            return answer
+        told.extend(() if isinstance(answer, SyncError) else answer)
+    return tuple(told)
 
 
 def _told(found: Found, answer: Fetched) -> tuple[Found, ...] | SyncError:

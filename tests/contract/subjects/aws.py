@@ -17,6 +17,7 @@ class AwsSubject:
     """An account that a user with an access key reads."""
 
     wrong_login: type[SyncError] = AuthFailed
+    batches = True
 
     def __init__(self, aws: AwsStandIn) -> None:
         self._aws = aws

@@ -25,6 +25,7 @@ class SqliteSubject:
     data_dir: Path
     made: list[SqlBackend] = field(default_factory=list)
     wrong_login: type[SyncError] = AuthFailed
+    batches: bool = True
 
     @property
     def file(self) -> Path:

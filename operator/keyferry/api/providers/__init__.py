@@ -4,10 +4,11 @@ from pydantic import ConfigDict, Field
 
 from keyferry.api.model import Model, given, rule, rules
 from keyferry.api.providers.aws import Aws
+from keyferry.api.providers.gcp import Gcp
 from keyferry.api.providers.sql import Sql
 
-PROVIDERS = ("aws", "sql")  # the fields of Provider; a backend's module and extra are called the same
-_TAGGED = frozenset({"aws", "sql"})
+PROVIDERS = ("aws", "gcp", "sql")  # the fields of Provider; a backend's module and extra are called the same
+_TAGGED = frozenset({"aws", "gcp", "sql"})
 _ONE = f"give exactly one provider: {', '.join(PROVIDERS[:-1])} or {PROVIDERS[-1]}"
 
 
@@ -17,12 +18,18 @@ class Provider(Model):
     model_config = ConfigDict(json_schema_extra=rules(rule(f"{given(*PROVIDERS)} == 1", _ONE)))
 
     aws: Aws | None = Field(None, description="AWS Secrets Manager.")
+    gcp: Gcp | None = Field(None, description="Google Secret Manager.")
     sql: Sql | None = Field(None, description="A SQL table with encrypted values, kept by the operator (SQLite).")
 
     @property
     def tagged(self) -> bool:
         """Whether its catalogue lists tags, so that a shared store maps by them unless it says otherwise."""
         return self.name in _TAGGED
+
+    @property
+    def separator(self) -> str:
+        """What joins the parts of a path where the store does not say it: one that names can hold."""
+        return "_" if self.name == "gcp" else "/"
 
     @property
     def name(self) -> str:
