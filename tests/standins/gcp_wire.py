@@ -84,11 +84,18 @@ class Calls:
 
     def __init__(self) -> None:
         self._calls: list[Call] = []
-        self._lock = threading.Lock()
+        self._lock = threading.Condition()
 
     def note(self, call: Call) -> None:
         with self._lock:
             self._calls.append(call)
+            self._lock.notify_all()
+
+    def wait_for(self, count: int, seconds: float = 10.0) -> None:
+        """Return when there were so many calls in all. Raises TimeoutError where there are not, after a while."""
+        with self._lock:
+            if not self._lock.wait_for(lambda: len(self._calls) >= count, seconds):
+                raise TimeoutError(f"{len(self._calls)} calls in {seconds:g} s, not {count}")
 
     def all(self, method: str | None = None) -> list[Call]:
         with self._lock:

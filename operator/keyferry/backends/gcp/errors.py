@@ -162,7 +162,7 @@ _OUT_OF_REACH: Mapping[str, str] = {
     "Hostname Verification Check failed": "no secure connection to {host}: its certificate is another host's",
     "WRONG_VERSION_NUMBER": "no secure connection to {host}: it does not speak TLS",
     "Ssl handshake failed": "no secure connection to {host}",
-    "DNS resolution failed": "there is no address for {host}",
+    "errors resolving": "there is no address for {host}",
     "Connection refused": "cannot connect to {host}",
 }
 _STATUSES = frozenset({"OUT_OF_RANGE", "UNIMPLEMENTED", "DATA_LOSS"})
