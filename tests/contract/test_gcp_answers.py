@@ -3,6 +3,7 @@
 import asyncio
 import time
 from contextlib import aclosing
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -26,6 +27,7 @@ from tests.standins.gcp_wire import changing, error
 
 pytest_plugins = ["tests.contract.gcp_fixtures"]
 
+FILES = Path("/proc/self/fd")
 DB = "projects/acme-prod/secrets/db"
 KEY = "the service account key in Secret payments/gcp, key key.json"
 
@@ -279,3 +281,44 @@ async def test_calls_under_way_end_when_the_store_is_closed(gcp: GcpStandIn):
             got = await under_way
     assert "the store changed in the meantime" in str(got)
     assert "the store changed in the meantime" in str(await answer(backend))
+
+
+def peers(gcp: GcpStandIn) -> int:
+    """How many connections there were."""
+    return len({call.peer for call in gcp.calls.all()})
+
+
+@pytest.mark.parametrize("status", ["RESOURCE_EXHAUSTED", "INTERNAL", "PERMISSION_DENIED"])
+async def test_a_connection_serves_on_while_it_is_not_what_failed(gcp: GcpStandIn, status: str):
+    async with aclosing(store(gcp)) as backend:
+        with gcp.faults.during("AccessSecretVersion", error(status)):
+            for _ in range(3):
+                await answer(backend)
+    assert peers(gcp) == 1
+
+
+async def test_what_did_not_answer_in_time_is_not_asked_again_by_the_same_connection(gcp: GcpStandIn):
+    gcp.put("db", b"v")
+    async with aclosing(store(gcp, timeout=0.3)) as backend:
+        with gcp.faults.silence():
+            await answer(backend)
+        answers = [await answer(backend) for _ in range(20)]
+    assert any(isinstance(each, Value) for each in answers)
+    assert peers(gcp) >= 2
+
+
+async def test_failures_leave_no_task_and_no_open_file(gcp: GcpStandIn):
+    gcp.put("db", b"v")
+    async with aclosing(store(gcp)) as warm:
+        await answer(warm)
+    tasks, files = len(asyncio.all_tasks()), len(list(FILES.iterdir()))
+    backend = store(gcp, timeout=2.0)
+    await answer(backend)
+    gcp.down()
+    for _ in range(20):
+        assert isinstance(await answer(backend), BackendUnavailable)
+    gcp.up()
+    assert isinstance(await answer(backend), Value)
+    await backend.aclose()
+    assert len(asyncio.all_tasks()) == tasks
+    assert len(list(FILES.iterdir())) <= files + 2  # gRPC closes its last ones a moment later

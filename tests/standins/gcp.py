@@ -125,10 +125,10 @@ class GcpStandIn:
         self._listener.down()
         self._login.down()
 
-    def _answer(self, method: str, request: Any, bearer: str) -> Any:
+    def _answer(self, method: str, request: Any, bearer: str, peer: str) -> Any:
         permission, resource_of = METHODS[method]
         resource = resource_of(request)
-        self.calls.note(Call(method, resource, request))
+        self.calls.note(Call(method, resource, request, peer))
         return self.faults.answer(method, request, lambda: self._carried_out(method, request, bearer, permission))
 
     def _carried_out(self, method: str, request: Any, bearer: str, permission: str) -> Any:

@@ -77,6 +77,7 @@ class Call:
     method: str
     resource: str
     request: Any = field(repr=False)
+    peer: str = ""  # the address of the connection that it came by
 
 
 class Calls:
@@ -200,7 +201,7 @@ class Listener:
         def answer(request: Any, context: Any) -> Any:
             bearer = dict(context.invocation_metadata()).get("authorization", "").removeprefix("Bearer ")
             try:
-                return self._respond(name, request, bearer)
+                return self._respond(name, request, bearer, context.peer())
             except GcpError as e:
                 refusal = e
             context.abort_with_status(refusal.as_status())

@@ -1,6 +1,7 @@
 """The operator's own credentials: whatever Google's library finds in its pod (Application Default Credentials)."""
 
 import asyncio
+import functools
 import logging
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -42,7 +43,8 @@ class Ambient:
         try:
             if self._found is None:
                 self._found, _ = google.auth.default(scopes=[SCOPE])
-            self._found.refresh(Request())
+            # Its own limit of two minutes would keep the thread long after nobody waits any more.
+            self._found.refresh(functools.partial(Request(), timeout=self._context.timeout))
         except DefaultCredentialsError as e:
             raise AuthFailed(
                 f"{self.name}: Google's library finds none in the operator's pod; give spec.provider.gcp.auth, or bind "

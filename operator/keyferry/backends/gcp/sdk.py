@@ -65,8 +65,9 @@ class Client:
         try:
             with mapped(about):
                 return await call(client, how)
-        except BackendUnavailable:
-            self._stale = self._stale or channel is self._channel
+        except BackendUnavailable as e:
+            if _lost(e.__cause__) and channel is self._channel:
+                self._stale = True
             raise
 
     async def aclose(self) -> None:
@@ -115,6 +116,12 @@ def mapped(about: About) -> Iterator[None]:
         if _cancelled():
             raise
         raise BackendUnavailable(_CLOSED) from e
+
+
+def _lost(error: BaseException | None) -> bool:
+    """Whether it may be the connection that failed, and not what is at its other end."""
+    lost = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)
+    return isinstance(error, GoogleAPICallError) and error.grpc_status_code in lost
 
 
 def _failure(error: GoogleAPICallError) -> Failure:

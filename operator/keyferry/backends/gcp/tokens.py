@@ -59,7 +59,7 @@ class Wallet:
 
     async def another(self, spent: Bearer) -> Bearer:
         """A token in place of one that was refused, unless somebody has logged in since."""
-        if self._held is spent:
+        if self._held is not None and self._held.text == spent.text:
             await self._attempt(spent, refused=True)
         return self._token()
 

@@ -98,6 +98,15 @@ async def test_a_token_that_was_refused_is_replaced_once_for_all(login: Counted,
     assert (login.logins, {token.text for token in tokens}) == (2, {"token-2"})
 
 
+async def test_a_token_that_serves_on_and_is_then_refused_is_replaced(login: Counted, wallet: Wallet, clock: Clock):
+    await wallet.current()
+    login.failure = BackendUnavailable("STS is down")
+    clock.now += 3500
+    serving = await wallet.current()
+    login.failure = None
+    assert (await wallet.another(serving)).text == "token-3"
+
+
 async def test_a_refused_token_does_not_serve_on_where_logging_in_fails(login: Counted, wallet: Wallet):
     spent = await wallet.current()
     login.failure = AuthFailed("no")
