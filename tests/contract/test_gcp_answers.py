@@ -1,6 +1,7 @@
 """What Google answers, and what comes of it: each error told apart, and nothing of Google's own words passed on."""
 
 import asyncio
+import logging
 import time
 from contextlib import aclosing
 from pathlib import Path
@@ -322,3 +323,17 @@ async def test_failures_leave_no_task_and_no_open_file(gcp: GcpStandIn):
     await backend.aclose()
     assert len(asyncio.all_tasks()) == tasks
     assert len(list(FILES.iterdir())) <= files + 2  # gRPC closes its last ones a moment later
+
+
+async def test_the_client_logs_no_payload_at_any_level(gcp: GcpStandIn, caplog: pytest.LogCaptureFixture):
+    loggers = [logging.getLogger(name) for name in ("google", "grpc")]
+    for logger in loggers:
+        logger.setLevel(logging.DEBUG)
+        logger.addHandler(caplog.handler)
+    gcp.put("db", b"canary")
+    with caplog.at_level(logging.DEBUG):
+        async with aclosing(store(gcp)) as backend:
+            assert isinstance(await answer(backend), Value)
+    for logger in loggers:
+        logger.removeHandler(caplog.handler)
+    assert [record for record in caplog.records if record.name.startswith(("google", "grpc"))] == []

@@ -247,7 +247,9 @@ class StoreAccess(Model):
 
     login: Granted = Field(Granted.UNTRIED, description="Whether the backend accepts the login.")
     listing: Granted = Field(Granted.UNTRIED, description="Whether the catalogue can be listed.")
-    batching: Granted = Field(Granted.UNTRIED, description="Whether several values come with one call.")
+    batching: Granted = Field(
+        Granted.UNTRIED, description="Whether several values come with one call; Untried where no call does that."
+    )
     reading: Granted = Field(
         Granted.UNTRIED, description="Whether values can be read: Denied while none of those asked for ever could be."
     )

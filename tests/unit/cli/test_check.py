@@ -158,6 +158,20 @@ def test_what_a_login_lacks_is_told(cli: Cli):
     assert lines[4] == "  lacking   the right to list\N{REPLACEMENT CHARACTER}[31m"
 
 
+class Batchless(Listless):
+    """A backend that has no call which reads several values."""
+
+    async def check(self) -> Access:
+        return Access(listing=False, batching=None)
+
+
+def test_of_a_backend_without_batches_that_is_said(cli: Cli):
+    cli.create = lambda _provider, _context: Batchless()  # type: ignore[assignment,return-value] # no more is asked
+    assert (
+        checked(cli, store()).stdout.splitlines()[3] == "  batches   none: the backend has no call that reads several"
+    )
+
+
 def test_a_store_by_tags_whose_login_may_not_list_would_not_work(cli: Cli):
     cli.create = lambda _provider, _context: Listless()  # type: ignore[assignment,return-value] # no more is asked
     result = checked(cli, store(mapping={"by": "Tags"}), code=1)

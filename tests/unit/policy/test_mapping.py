@@ -216,3 +216,8 @@ def test_a_store_is_mapped_as_it_says_or_as_suits_its_kind(mapping: object, expe
     model = ClusterSecretStoreSpec if cluster else SecretStoreSpec
     spec = model.model_validate({"provider": SQL, "prefix": "acme", "mapping": mapping})
     assert mapping_of(spec, cluster=cluster) == expected
+
+
+def test_by_paths_the_separator_is_one_that_the_backends_names_can_hold():
+    spec = SecretStoreSpec.model_validate({"provider": {"gcp": {"projectId": "acme"}}, "mapping": {"by": "Paths"}})
+    assert mapping_of(spec, cluster=False) == ByPaths("", "_", inherit=True)

@@ -101,9 +101,9 @@ class GcpBackend:
         connection = await self._connected()
         parent = connection.place.parent
         listing = await _granted(self._page("", size=1))
-        reading_ = await _granted(reading.probe(connection, NOBODY))
+        readable = await _granted(reading.probe(connection, NOBODY))
         lacking = [] if listing else [NO_LISTING.format(parent=parent)]
-        lacking += [] if reading_ else [UNSURE.format(parent=parent)]
+        lacking += [] if readable else [UNSURE.format(parent=parent)]
         return Access(listing, None, tuple(lacking))
 
     async def _page(self, filter_: str, token: str = "", size: int = catalogue.PAGE) -> catalogue.Page:

@@ -36,7 +36,7 @@ async def page(connection: "Connection", filter_: str, token: str, size: int) ->
         pager = await client.list_secrets(request=request, **how)
         async with aclosing(pager.pages) as pages:  # whose second would be asked for past the budget
             whole = await anext(pages)
-        found: Page = type(whole).pb(whole)  # the objects above these cost ten times as much
+        found: Page = type(whole).pb(whole)  # the objects above these cost four times as much
         return found
 
     return await connection.ask("ListSecrets", "secrets.list", parent, call)
