@@ -28,7 +28,6 @@ from tests.standins.gcp_wire import changing, error
 
 pytest_plugins = ["tests.contract.gcp_fixtures"]
 
-FILES = Path("/proc/self/fd")
 DB = "projects/acme-prod/secrets/db"
 KEY = "the service account key in Secret payments/gcp, key key.json"
 
@@ -284,6 +283,10 @@ async def test_calls_under_way_end_when_the_store_is_closed(gcp: GcpStandIn):
     assert "the store changed in the meantime" in str(await answer(backend))
 
 
+def open_files() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
 def peers(gcp: GcpStandIn) -> int:
     """How many connections there were."""
     return len({call.peer for call in gcp.calls.all()})
@@ -312,7 +315,7 @@ async def test_failures_leave_no_task_and_no_open_file(gcp: GcpStandIn):
     gcp.put("db", b"v")
     async with aclosing(store(gcp)) as warm:
         await answer(warm)
-    tasks, files = len(asyncio.all_tasks()), len(list(FILES.iterdir()))
+    tasks, files = len(asyncio.all_tasks()), open_files()
     backend = store(gcp, timeout=2.0)
     await answer(backend)
     gcp.down()
@@ -322,7 +325,7 @@ async def test_failures_leave_no_task_and_no_open_file(gcp: GcpStandIn):
     assert isinstance(await answer(backend), Value)
     await backend.aclose()
     assert len(asyncio.all_tasks()) == tasks
-    assert len(list(FILES.iterdir())) <= files + 2  # gRPC closes its last ones a moment later
+    assert open_files() <= files + 2  # gRPC closes its last ones a moment later
 
 
 async def test_the_client_logs_no_payload_at_any_level(gcp: GcpStandIn, caplog: pytest.LogCaptureFixture):

@@ -20,7 +20,7 @@ pytest_plugins = ["tests.contract.gcp_fixtures"]
 
 PAGE = Path(__file__).parents[2] / "docs" / "providers" / "gcp.md"
 MANY = 1000
-INTERVAL = 5  # seconds
+INTERVAL = 8  # seconds
 WITHIN = 60.0
 
 
@@ -44,7 +44,7 @@ async def eventually(so: Callable[[], bool]) -> None:
 
 
 async def calm(gcp: GcpStandIn) -> Counter[str]:
-    """What was asked since the log was cleared, as soon as nothing is asked any more."""
+    """What was asked since the log was cleared, as soon as for a while nothing more is asked."""
     async with asyncio.timeout(WITHIN):
         before = -1
         while before != gcp.calls.count():
@@ -53,11 +53,19 @@ async def calm(gcp: GcpStandIn) -> Counter[str]:
     return Counter(gcp.calls.counts())
 
 
-async def a_refresh(gcp: GcpStandIn) -> Counter[str]:
-    """What the next refresh asks."""
+async def refreshes(gcp: GcpStandIn) -> Counter[str]:
+    """What the next refresh asks, and those that follow before there is calm."""
     gcp.calls.clear()
     await eventually(lambda: gcp.calls.count("ListSecrets") > 0)
     return await calm(gcp)
+
+
+def per_refresh(asked: Counter[str]) -> dict[str, float]:
+    """On a busy machine one refresh may follow upon the other; each begins with a list."""
+    return {
+        method: count / asked["ListSecrets"]
+        for method, count in sorted(asked.items(), key=lambda each: each[0] != "ListSecrets")
+    }
 
 
 async def test_a_thousand_secrets_cost_a_read_each_at_every_refresh_and_no_write_where_nothing_changed(
@@ -70,17 +78,18 @@ async def test_a_thousand_secrets_cost_a_read_each_at_every_refresh_and_no_write
     first = await calm(gcp)
     world.writes()
 
-    unchanged = await a_refresh(gcp)
+    unchanged = await refreshes(gcp)
     assert world.writes() == {}
     for n in range(10):
         gcp.put(f"k{n}", b"rotated")
-    rotated = await a_refresh(gcp)
+    gcp.calls.clear()
+    await eventually(lambda: all(world.held(f"es{n}") == {"k": b"rotated"} for n in range(10)))
+    rotated = await calm(gcp)
 
     assert world.writes() == {"secrets": 10, "externalsecrets/status": 10}
-    assert {world.held(f"es{n}")["k"] for n in range(10)} == {b"rotated"}  # type: ignore[index]
-    assert unchanged == rotated == {"ListSecrets": 1, "AccessSecretVersion": MANY}
-    assert first == {"ListSecrets": 1, "AccessSecretVersion": MANY}
-    assert documented() == [list(each.values()) for each in (first, unchanged, rotated)]
+    rows = [per_refresh(each) for each in (first, unchanged, rotated)]
+    assert rows == [{"ListSecrets": 1, "AccessSecretVersion": MANY}] * 3
+    assert documented() == [list(each.values()) for each in rows]
 
 
 async def test_five_hundred_who_ask_for_one_secret_cost_one_read_a_refresh(gcp: GcpStandIn, world: World):
@@ -91,7 +100,7 @@ async def test_five_hundred_who_ask_for_one_secret_cost_one_read_a_refresh(gcp: 
     await calm(gcp)
     world.writes()
 
-    assert await a_refresh(gcp) == {"ListSecrets": 1, "AccessSecretVersion": 1}
+    assert per_refresh(await refreshes(gcp)) == {"ListSecrets": 1, "AccessSecretVersion": 1}
     assert world.writes() == {}
 
 

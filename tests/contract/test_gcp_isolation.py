@@ -26,10 +26,8 @@ async def only_answer(backend: Any) -> object:
 async def test_the_operators_own_credentials_are_refused_to_a_tenant_before_anybody_is_asked(
     gcp: GcpStandIn, no_google: pytest.MonkeyPatch, auth: dict[str, Any] | None
 ):
-    no_google.delenv("NO_GCE_CHECK")
     with MetadataServer(gcp.iam, gcp.admin.email) as metadata:
-        for name, value in metadata.environment.items():
-            no_google.setenv(name, value)
+        metadata.found_by(no_google)
         answer = await only_answer(store(gcp, auth))
         assert metadata.asked == 0
     assert isinstance(answer, SpecInvalid)

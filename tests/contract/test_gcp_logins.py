@@ -216,10 +216,8 @@ async def test_what_sts_says_beside_that_is_told_without_its_words(
 async def test_the_pods_own_identity_logs_in_through_the_metadata_server(
     gcp: GcpStandIn, no_google: pytest.MonkeyPatch
 ):
-    no_google.delenv("NO_GCE_CHECK")
     with MetadataServer(gcp.iam, gcp.admin.email) as metadata:
-        for name, value in metadata.environment.items():
-            no_google.setenv(name, value)
+        metadata.found_by(no_google)
         async with aclosing(store(gcp, None, ambient=True)) as backend:
             assert await reads(backend, gcp)
             asked = metadata.asked
@@ -229,10 +227,8 @@ async def test_the_pods_own_identity_logs_in_through_the_metadata_server(
 
 
 async def test_a_metadata_server_that_refuses_is_told_without_its_words(gcp: GcpStandIn, no_google: pytest.MonkeyPatch):
-    no_google.delenv("NO_GCE_CHECK")
     with MetadataServer(gcp.iam, gcp.admin.email) as metadata:
-        for name, value in metadata.environment.items():
-            no_google.setenv(name, value)
+        metadata.found_by(no_google)
         async with aclosing(store(gcp, None, ambient=True)) as backend:
             assert await reads(backend, gcp)
             gcp.iam.revoke()

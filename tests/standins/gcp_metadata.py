@@ -7,6 +7,9 @@ from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlsplit
 
+import pytest
+from google.auth.compute_engine import _metadata
+
 from tests.standins.gcp_iam import Iam
 
 _ROOT = "/computeMetadata/v1"
@@ -24,11 +27,12 @@ class MetadataServer:
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
         self._thread.start()
 
-    @property
-    def environment(self) -> dict[str, str]:
-        """Where Google's libraries look for it."""
+    def found_by(self, environment: pytest.MonkeyPatch) -> None:
+        """Have Google's library find it, which reads the address of the host only once in a process."""
         at = f"127.0.0.1:{self._server.server_port}"
-        return {"GCE_METADATA_HOST": at, "GCE_METADATA_IP": at}
+        environment.setenv("GCE_METADATA_IP", at)
+        environment.setattr(_metadata, "_GCE_METADATA_HOST", at)
+        environment.setattr(_metadata, "_NO_GCE_CHECK", False)
 
     def __enter__(self) -> Self:
         return self
