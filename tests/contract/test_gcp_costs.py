@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from keyferry.settings import Settings
+from keyferry.values import StoreKey
 from tests.contract.gcp_stores import CA, KEY
 from tests.standins.gcp import PROJECT, GcpStandIn
 from tests.unit.sync.world import TEAM, World, item
@@ -67,27 +68,37 @@ def per_refresh(asked: Counter[str]) -> dict[str, float]:
     }
 
 
+async def a_look_of_all(gcp: GcpStandIn, world: World) -> Counter[str]:
+    """What a refresh of everybody asks. A hint brings it about, so that none other is under way."""
+    before = Counter(gcp.calls.counts())
+    world.app.hinted(StoreKey(TEAM, "store"), "test")
+    await eventually(lambda: gcp.calls.count("AccessSecretVersion") >= before["AccessSecretVersion"] + MANY)
+    return await calm(gcp) - before
+
+
 async def test_a_thousand_secrets_cost_a_read_each_at_every_refresh_and_no_write_where_nothing_changed(
     gcp: GcpStandIn, world: World
 ):
     for n in range(MANY):
         gcp.put(f"k{n}", b"v%d" % n)
-        world.external_secret(f"es{n}", refreshInterval=f"{INTERVAL}s", data=[item(key=f"k{n}")])
+        world.external_secret(f"es{n}", refreshInterval="1h", data=[item(key=f"k{n}")])
     await eventually(lambda: all(world.held(f"es{n}") for n in range(MANY)))
     first = await calm(gcp)
     world.writes()
 
-    unchanged = await refreshes(gcp, first)
+    unchanged = await a_look_of_all(gcp, world)
     assert world.writes() == {}
     for n in range(10):
         gcp.put(f"k{n}", b"rotated")
+    rotated = await a_look_of_all(gcp, world)
     await eventually(lambda: all(world.held(f"es{n}") == {"k": b"rotated"} for n in range(10)))
-    rotated = await calm(gcp) - first - unchanged
+    await eventually(lambda: sum(request.resource == "externalsecrets/status" for request in world.kube.writes) == 10)
 
     assert world.writes() == {"secrets": 10, "externalsecrets/status": 10}
-    rows = [per_refresh(each) for each in (first, unchanged, rotated)]
-    assert rows == [{"ListSecrets": 1, "AccessSecretVersion": MANY}] * 3
-    assert documented() == [list(each.values()) for each in rows]
+    assert unchanged == rotated == {"ListSecrets": 1, "AccessSecretVersion": MANY}
+    assert first["AccessSecretVersion"] == MANY
+    assert first["ListSecrets"] <= 3  # one, unless the machine is so busy that some come five seconds after others
+    assert documented() == [[1, MANY]] * 3
 
 
 async def test_five_hundred_who_ask_for_one_secret_cost_one_read_a_refresh(gcp: GcpStandIn, world: World):
