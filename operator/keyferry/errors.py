@@ -127,7 +127,7 @@ class SecretMissing(SyncError):
 
 
 class SecretUnusable(SyncError):
-    """The external secret is there, and says of itself that it must not be used: disabled, expired, not valid yet."""
+    """The external secret is there, and says of itself that it must not be used, as one that is disabled."""
 
     reason = "RemoteSecretUnusable"
 

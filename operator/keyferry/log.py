@@ -16,7 +16,20 @@ class LogFormat(StrEnum):
 
 
 # These log requests with their headers and bodies at DEBUG: tokens and values.
-_LOUD = ("aiohttp", "aiosqlite", "asyncio", "azure", "boto3", "botocore", "kubernetes", "msal", "sqlalchemy", "urllib3")
+_LOUD = (
+    "aiohttp",
+    "aiosqlite",
+    "asyncio",
+    "azure",
+    "boto3",
+    "botocore",
+    "google",
+    "grpc",
+    "kubernetes",
+    "msal",
+    "sqlalchemy",
+    "urllib3",
+)
 _STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
 
 

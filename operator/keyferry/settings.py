@@ -26,6 +26,11 @@ _PROVIDERS_OWN = (
     # Azure: the vaults of each cloud (also over a private endpoint), and Entra.
     r"https://[-a-z0-9]+\.vault\.(azure\.net|usgovcloudapi\.net|azure\.cn)",
     r"https://login\.(microsoftonline\.com|microsoftonline\.us|chinacloudapi\.cn|partner\.microsoftonline\.cn)",
+    # Google: Secret Manager and what logs in there, and their addresses over Private Service Connect.
+    (
+        r"https://(secretmanager(\.[a-z]+-[a-z]+[0-9]+\.rep)?|sts|iamcredentials"
+        r"|(secretmanager|sts|iamcredentials)-[a-z0-9]+\.p)\.googleapis\.com"
+    ),
 )
 _ANY_PATH = re.compile(r"(?<=[^/:])/+\*?$")  # at the end of a pattern it says nothing: no store's endpoint has a path
 

@@ -65,8 +65,11 @@ class Entry:
 
     id: str  # what `Ref.id` takes
     name: str  # what mappings by name and path go by
-    versions: Mapping[str, str]  # label -> version; "" is the current one, absent when there is no value yet
+    versions: Mapping[
+        str, str
+    ]  # label -> version; "" is the current one, absent when there is no value yet; version "": unknown
     tags: Mapping[str, str]
+    unclear: str = ""  # why its tags cannot be believed; then there is an entry for each way to read them
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 from keyferry.backends.base import Access
@@ -109,6 +109,7 @@ class FakeBackend(PlainBackend):
     hidden: set[str] = field(default_factory=set)
     lost: dict[int, SyncError] = field(default_factory=dict)
     source: FakeSource | None = None  # of hints
+    blind: bool = False  # whether the catalogue tells no versions at all
 
     async def entries(self, scope: Scope) -> AsyncIterator[Entry]:  # noqa: ARG002 - a backend may leave filtering out
         number, full = 0, True
@@ -132,6 +133,8 @@ class FakeBackend(PlainBackend):
             Entry(kept.id, name, {"": list(kept.versions)[-1]} if kept.versions else {}, kept.tags)
             for name, kept in here
         ]
+        if self.blind:
+            entries = [replace(entry, versions={"": ""}) for entry in entries]
         return entries, len(names) > (number + 1) * self.page
 
 

@@ -69,7 +69,8 @@ class Mapping(Model):
     )
     tags: MappingTags | None = Field(None, description="By Tags: which tag says what.")
     separator: Separator | None = Field(
-        None, description=f"By Paths: what stands between the parts, one of {' '.join(Separator)}. Default: /."
+        None,
+        description=f"By Paths: what stands between the parts, one of {' '.join(Separator)}. Default: /, for gcp _.",
     )
     inherit: bool = Field(
         default=True,
@@ -247,7 +248,9 @@ class StoreAccess(Model):
 
     login: Granted = Field(Granted.UNTRIED, description="Whether the backend accepts the login.")
     listing: Granted = Field(Granted.UNTRIED, description="Whether the catalogue can be listed.")
-    batching: Granted = Field(Granted.UNTRIED, description="Whether several values come with one call.")
+    batching: Granted = Field(
+        Granted.UNTRIED, description="Whether several values come with one call; Untried where no call does that."
+    )
     reading: Granted = Field(
         Granted.UNTRIED, description="Whether values can be read: Denied while none of those asked for ever could be."
     )

@@ -1,7 +1,7 @@
 """The contract between Keyferry and a secret backend, stated from the caller's side."""
 
 import enum
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, TypeVar, runtime_checkable
@@ -87,6 +87,14 @@ class Restorer(Protocol):
         """Take the deletion back; the version that is current again. Raises SyncError where that cannot be."""
 
 
+@runtime_checkable
+class Namer(Protocol):
+    """Backends where a secret cannot be named by a path."""
+
+    def name_of(self, parts: Sequence[str]) -> str:
+        """The name of a new secret that belongs to a place with these parts. No two places have one name."""
+
+
 class Calls(Protocol):
     """The store's budget: every call that leaves the process goes through it."""
 
@@ -140,6 +148,7 @@ __all__ = [
     "Context",
     "Heard",
     "Hints",
+    "Namer",
     "Restorer",
     "Token",
     "Writer",

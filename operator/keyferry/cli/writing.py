@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import typer
 
-from keyferry.backends.base import Restorer, Writer
+from keyferry.backends.base import Namer, Restorer, Writer
 from keyferry.cli.comparing import differences
 from keyferry.cli.stores import Opened
 from keyferry.errors import SecretAmbiguous, SecretMissing, SpecInvalid
@@ -122,6 +122,8 @@ async def _claiming(store: Opened, place: Place) -> Entry | None:
     """The secret at this place. Raises SecretAmbiguous when there are two."""
     scope = store.mapping.scope() if isinstance(store.mapping, ByTags) else Scope(name_prefix=store.mapping.name(place))
     claims = [entry for entry in await store.entries(scope) if store.mapping.place(entry) == place]
+    if unclear := next((entry for entry in claims if entry.unclear), None):
+        raise SecretAmbiguous(f"key {place.key!r}: {unclear.name}: {unclear.unclear}")
     if len(claims) > 1:
         names = " and ".join(sorted(entry.name for entry in claims)[:3])
         raise SecretAmbiguous(f"key {place.key!r}: {names} claim the same prefix, namespace and key: retag all but one")
@@ -143,7 +145,8 @@ async def _free_name(store: Opened, place: Place) -> str:
 
 def _usual_name(store: Opened, place: Place) -> str:
     """What a secret is called that Keyferry makes, where tags and not names say whose it is."""
-    return "/".join(part for part in (store.spec.prefix, place.namespace, place.key) if part)
+    parts = [part for part in (store.spec.prefix, place.namespace, place.key) if part]
+    return store.backend.name_of(parts) if isinstance(store.backend, Namer) else "/".join(parts)
 
 
 def _writer(store: Opened) -> Writer:

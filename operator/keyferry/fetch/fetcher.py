@@ -83,16 +83,17 @@ class Fetcher:
         return len(self.last_sweep.ids) if self.last_sweep and not self.guard.held else None
 
     async def sweep(self) -> Snapshot | None:
-        """A look at the catalogue that begins now; None where only reading directly tells what is there.
+        """A look at the catalogue that begins now; None where only reading directly tells what changed.
 
         Raises SyncError.
         """
         try:
-            return await self._snapshot(not_before=asyncio.get_running_loop().time())
+            snapshot = await self._snapshot(not_before=asyncio.get_running_loop().time())
         except (PermissionDenied, CatalogueTooLarge) as refused:
             if isinstance(refused, _Unlisted) or self.mapping.named:
                 return None
             raise
+        return snapshot if snapshot.versioned else None
 
     def seconds_of_budget(self, *, swept: bool) -> float:
         """How long the store's budget is busy with one look at everything."""
@@ -124,7 +125,7 @@ class Fetcher:
             return await self._unlisted(asked, hierarchy, refused, not_before=at - slack)
         except SyncError as failure:
             return dict.fromkeys(asked, failure)
-        return answers if expected(answers) else await self._confirmed(answers, hierarchy)
+        return answers if expected(answers) else await self._confirmed(answers, hierarchy, not_before=at - slack)
 
     async def values(self, found: Collection[Found], *, fresh: bool = False) -> dict[Found, Fetched]:
         """What was found holds: from the cache where that has just this version, else (or if `fresh`) the backend."""
@@ -241,23 +242,26 @@ class Fetcher:
         return {**dict.fromkeys(asked, refusal), **await self._read(lookups, hierarchy, not_before=not_before)}
 
     async def _confirmed(
-        self, answers: Mapping[Lookup | Search, tuple[Found, ...] | SyncError], hierarchy: tuple[str, ...]
+        self,
+        answers: Mapping[Lookup | Search, tuple[Found, ...] | SyncError],
+        hierarchy: tuple[str, ...],
+        *,
+        not_before: float,
     ) -> Looked:
-        """Ask directly where the catalogue cannot tell: what it lacks may be newer than it, or an older version."""
-        unsure = [each for each, answer in answers.items() if isinstance(each, Lookup) and self._unsure(answer)]
-        by_name = [each for each in unsure if isinstance(answers[each], SyncError)]
-        direct = await self._read(by_name, hierarchy)
-        known = [(each, found[0]) for each in unsure if not isinstance(found := answers[each], SyncError)]
-        read = await self._fetch({found.ref for each, found in known if each not in direct})
-        versions: dict[Lookup | Search, tuple[Found, ...] | SyncError] = {
-            each: _told(found, read[found.ref]) for each, found in known if each not in direct
+        """Ask directly where the catalogue cannot tell: what it lacks may be newer than it, and a version unknown."""
+        lacking = [each for each, answer in answers.items() if isinstance(each, Lookup) and self._unsure(answer)]
+        direct = await self._read(lacking, hierarchy)
+        known = {
+            each: found
+            for each, found in answers.items()
+            if not isinstance(found, SyncError) and not all(one.version for one in found)
         }
-        return {**answers, **direct, **versions}
+        unread = {one.ref for found in known.values() for one in found if not one.version}
+        read = await self._fetch(unread, not_before=not_before)
+        return {**answers, **direct, **{each: _all_told(each, found, read) for each, found in known.items()}}
 
     def _unsure(self, answer: tuple[Found, ...] | SyncError) -> bool:
-        if isinstance(answer, SyncError):
-            return isinstance(answer, SecretMissing) and self.mapping.named
-        return not answer[0].version
+        return isinstance(answer, SecretMissing) and self.mapping.named
 
     async def _read(
         self, lookups: Collection[Lookup], hierarchy: tuple[str, ...], *, not_before: float = math.inf
@@ -355,6 +359,19 @@ def _claimed(ref: Ref, read: Mapping[Ref, Fetched]) -> bool:
 def _tells(answer: Fetched) -> bool:
     """Whether the answer says that the secret is there or is not; a failure says neither."""
     return isinstance(answer, Value | SecretMissing)
+
+
+def _all_told(
+    asked: Lookup | Search, found: tuple[Found, ...], read: Mapping[Ref, Fetched]
+) -> tuple[Found, ...] | SyncError:
+    """The same with the versions that were read; a search leaves out what turns out to have no value."""
+    told: list[Found] = []
+    for one in found:
+        answer = (one,) if one.version else _told(one, read[one.ref])
+        if isinstance(answer, SyncError) and not (isinstance(asked, Search) and isinstance(answer, SecretMissing)):
+            return answer
+        told.extend(() if isinstance(answer, SyncError) else answer)
+    return tuple(told)
 
 
 def _told(found: Found, answer: Fetched) -> tuple[Found, ...] | SyncError:

@@ -52,6 +52,8 @@ def missing(key: str, hierarchy: Iterable[str]) -> SecretMissing:
 
 
 def _only(claims: tuple[Entry, ...], place: Place) -> SecretAmbiguous | None:
+    if unclear := next((entry for entry in claims if entry.unclear), None):
+        return SecretAmbiguous(f"key {place.key!r}: {unclear.name}: {unclear.unclear}")
     if len(claims) == 1:
         return None
     names = " and ".join(sorted(entry.name for entry in claims)[:3])
@@ -65,6 +67,6 @@ def _ref(mapping: StoreMapping, entry: Entry, version: str = "") -> Ref:
 
 def _found(mapping: StoreMapping, entry: Entry, lookup: Lookup) -> Found | SyncError:
     version = entry.versions.get(lookup.version, "")
-    if not version and not lookup.version:
+    if not version and not lookup.version and "" not in entry.versions:
         return SecretMissing(f"key {lookup.key!r}: {entry.name} has no value yet, or none any more")
     return Found(lookup.key, _ref(mapping, entry, lookup.version), version)

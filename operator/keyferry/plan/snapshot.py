@@ -16,17 +16,20 @@ class Snapshot:
     started: float  # the loop's time: what changed before is in it
     places: Mapping[str, Mapping[str, tuple[Entry, ...]]]  # namespace -> key -> who claims the place
     ids: frozenset[str] = frozenset()  # every external secret that is offered
+    versioned: bool = True  # whether it tells which versions are there, so that it shows a rotation
 
     @classmethod
     def of(cls, entries: Iterable[Entry], mapping: StoreMapping, *, started: float) -> "Snapshot":
         """Sort entries by their places; what has none is no part of the store."""
         places: defaultdict[str, defaultdict[str, tuple[Entry, ...]]] = defaultdict(lambda: defaultdict(tuple))
         ids: set[str] = set()
+        versioned = True
         for entry in entries:
             if place := mapping.place(entry):
                 places[place.namespace][place.key] += (entry,)
                 ids.add(entry.id)
-        return cls(started, {namespace: dict(keys) for namespace, keys in places.items()}, frozenset(ids))
+                versioned = versioned and entry.versions.get("") != ""
+        return cls(started, {namespace: dict(keys) for namespace, keys in places.items()}, frozenset(ids), versioned)
 
     def at(self, place: Place) -> tuple[Entry, ...]:
         """Who claims the place; more than one is an error of whoever tagged them."""

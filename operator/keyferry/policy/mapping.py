@@ -126,7 +126,7 @@ class ByTags:
 def mapping_of(spec: SecretStoreSpec, *, cluster: bool) -> ByNames | ByPaths | ByTags:
     """The store's mapping: what the spec says, else Names for a team's own store, Tags or Paths for a shared one."""
     tags = spec.mapping.tags or MappingTags()
-    separator = spec.mapping.separator or Separator.SLASH
+    separator = spec.mapping.separator or Separator(spec.provider.separator)
     shared = By.TAGS if spec.provider.tagged else By.PATHS
     match spec.mapping.by or (shared if cluster else By.NAMES):
         case By.NAMES:

@@ -128,7 +128,7 @@ def _access(old: StoreStatus, findings: Findings) -> StoreAccess:
     return StoreAccess(
         login=Granted.YES,
         listing=_granted(granted=findings.access.listing),
-        batching=_granted(granted=findings.access.batching),
+        batching=Granted.UNTRIED if findings.access.batching is None else _granted(granted=findings.access.batching),
         reading=reading,
     )
 

@@ -224,3 +224,8 @@ def test_a_shared_store_on_what_has_no_tags_is_mapped_by_paths(version: str, exp
     provider = {"vault": {"server": "https://vault.example", "version": version, "auth": login}}
     spec = ClusterSecretStoreSpec.model_validate({"provider": provider})
     assert isinstance(mapping_of(spec, cluster=True), expected)
+
+
+def test_by_paths_the_separator_is_one_that_the_backends_names_can_hold():
+    spec = SecretStoreSpec.model_validate({"provider": {"gcp": {"projectId": "acme"}}, "mapping": {"by": "Paths"}})
+    assert mapping_of(spec, cluster=False) == ByPaths("", "_", inherit=True)

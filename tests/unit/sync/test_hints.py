@@ -53,6 +53,18 @@ async def test_nothing_is_read_or_written_but_what_changed():
         assert world.writes() == {"secrets": 1, "externalsecrets/status": 1}
 
 
+async def test_where_the_catalogue_tells_no_versions_a_hint_wakes_everybody_and_all_is_read_once():
+    async with World() as world:
+        world.backend.blind = True
+        await made(world, 5)
+        for value in (b"v2", b"v3"):  # at the first hint everybody is woken in any case
+            world.backend.put("k1", value)
+            hint(world)
+            await world.rest(20)
+            assert world.held("es1") == {"k": value}
+            assert world.writes() == {"secrets": 1, "externalsecrets/status": 1}
+
+
 async def test_a_hint_with_nothing_behind_it_costs_four_looks():
     async with World() as world:
         await made(world)

@@ -104,6 +104,13 @@ async def test_what_is_lacking_is_told():
         assert world.held() == {"k": b"v1"}
 
 
+async def test_of_a_backend_without_batches_none_are_said_to_be_denied():
+    async with World() as world:
+        world.backend.access = Access(batching=None)
+        await made(world)
+        assert of_store(world)["access"]["batching"] == "Untried"
+
+
 async def test_one_failure_of_an_external_secret_makes_its_store_look_after_itself():
     async with World() as world:
         await made(world)

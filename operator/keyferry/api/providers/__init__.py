@@ -8,6 +8,7 @@ from pydantic import ConfigDict, Field
 from keyferry.api.model import Model, given, rule, rules
 from keyferry.api.providers.aws import Aws
 from keyferry.api.providers.azure import Azure
+from keyferry.api.providers.gcp import Gcp
 from keyferry.api.providers.sql import Sql
 from keyferry.api.providers.vault import Vault
 
@@ -29,8 +30,15 @@ class Provider(Model):
 
     aws: Aws | None = Field(None, description="AWS Secrets Manager.")
     azure: Azure | None = Field(None, description="Azure Key Vault.")
+    gcp: Gcp | None = Field(None, description="Google Secret Manager.")
     sql: Sql | None = Field(None, description="A SQL table with encrypted values, kept by the operator (SQLite).")
     vault: Vault | None = Field(None, description="HashiCorp Vault or OpenBao: a KV secrets engine.")
+
+    @property
+    def separator(self) -> str:
+        """What joins the parts of a path where the store does not say it: one that names can hold."""
+        separator: str = getattr(self.chosen, "separator", "/")
+        return separator
 
     @property
     def name(self) -> str:
