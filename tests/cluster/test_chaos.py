@@ -77,7 +77,7 @@ class Truth:
     def differences(self) -> dict[str, str]:
         """How the Secrets that there are differ from those, by name. No values."""
         there, right = self.team.world.secrets(self.team.namespace), self.secrets()
-        found = dict.fromkeys(there.keys() - right, "left over")
+        found = {name: "left over" for name in there.keys() - right if not self._kept(name.partition("-")[0])}
         for name, data in right.items():
             # What somebody edited is that somebody's; if it is not asked for any more, it stays.
             held = {key: value for key, value in there.get(name, {}).items() if key in data or value != TAMPERED}
@@ -86,6 +86,14 @@ class Truth:
             elif held != data:
                 found[name] = f"keys {sorted(held)} instead of {sorted(data)}, or other values"
         return found
+
+    def _kept(self, name: str) -> bool:
+        """Whether what it made before stays: it asks for what was never there since it was edited."""
+        wanted = self.wanted.get(name)
+        if wanted is None or any(remote in self.backend for remote in wanted.keys.values()):
+            return False
+        now = self.team.world.get("ExternalSecret", self.team.namespace, name) or {}
+        return now.get("status", {}).get("syncedGeneration") != now.get("metadata", {}).get("generation")
 
     def _put(self, key: str) -> None:
         self.backend[key] = f"{key}-{self.chance.getrandbits(32)}"
