@@ -13,7 +13,7 @@ from keyferry.values import Fetched, Ref
 _LOG = logging.getLogger(__name__)
 _LINGER_SECONDS = 0.02  # how long a batch that is not full waits for company, from the last that joined it
 _LONGEST_LINGER_SECONDS = 0.2  # from the first that joined it
-_COMPANY_SECONDS = 1.0  # the same while others of the store are being looked at, and may join
+_COMPANY_SECONDS = 5.0  # the same while others of the store are being worked on, and may join
 _CLOSED = "the store was closed while its values were being read"
 
 
@@ -41,6 +41,11 @@ class Batcher:
     _fires: float = field(default=0.0, init=False)  # when; uvloop's handles cannot always tell
     _reading: dict[asyncio.Task[None], _Chunk] = field(default_factory=dict, init=False)
     _closed: bool = field(default=False, init=False)
+
+    @property
+    def waiting(self) -> int:
+        """How many are to be read with the next calls."""
+        return len(self._waiting)
 
     def under_way(self, refs: Collection[Ref]) -> dict[Ref, "asyncio.Future[Fetched]"]:
         """Answers that are on their way, to whoever asked for them earlier."""

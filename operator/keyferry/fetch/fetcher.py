@@ -44,7 +44,7 @@ class _Unlisted(PermissionDenied):
 class Fetcher:
     """One store's catalogue, values and limits. One event loop owns it.
 
-    `demand()` says how many ExternalSecrets the store has, `crowded()` whether some of them wait until others are done;
+    `demand()` says how many ExternalSecrets the store has, `crowded()` whether more of them come when others are done;
     `trouble` is told of failures that may concern all of them, `swept` that there is news for the store's status.
     """
 
@@ -81,6 +81,11 @@ class Fetcher:
     def offered(self) -> int | None:
         """How many secrets the mapping offers; None while that is not known, or not believed."""
         return len(self.last_sweep.ids) if self.last_sweep and not self.guard.held else None
+
+    @property
+    def waiting(self) -> int:
+        """How many values are to be read with the next calls."""
+        return self._batcher.waiting
 
     async def sweep(self) -> Snapshot | None:
         """A look at the catalogue that begins now; None where only reading directly tells what changed.

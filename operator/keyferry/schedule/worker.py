@@ -73,6 +73,10 @@ class Queue(Generic[K]):
         """Whether more of a group are due than its share allows."""
         return group in self._held
 
+    def worked(self, group: Hashable) -> int:
+        """How many of a group are being worked."""
+        return self._busy[group]
+
     @property
     def held_back(self) -> int:
         """How many keys are due, beyond what their group's share allows."""

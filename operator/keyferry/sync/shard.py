@@ -123,7 +123,10 @@ class Shard:
         self.store_queue.nudge(key)
 
     def _crowded(self, key: StoreKey) -> bool:
-        return self.queue.holds_back(frozenset({key}))
+        """Whether more of the store's come to ask for values; while all that have a place wait for theirs, none."""
+        group, store = frozenset({key}), self.stores.running.get(key)
+        waiting = store.fetcher.waiting if store and store.fetcher else 0
+        return self.queue.holds_back(group) and waiting < self.queue.worked(group)
 
     def _hinted(self, key: StoreKey, source: str) -> None:
         self.hinting.hinted(key, source)

@@ -83,7 +83,7 @@ async def test_a_batch_waits_for_those_who_may_come(company: bool, calls: list[i
 async def test_a_batch_does_not_wait_for_ever():
     read = Reads()
     await asking(Batcher(read, lambda: 20, lambda: True), 1, every=0)
-    assert read.times == [pytest.approx(1.0, abs=0.03)]
+    assert read.times == [pytest.approx(5.0, abs=0.03)]
 
 
 async def test_a_full_batch_waits_for_nobody():

@@ -118,6 +118,18 @@ async def test_a_few_that_changed_among_more_than_have_a_place_are_read_with_one
         assert world.calls() == {"list": 2, "fetch": 1}
 
 
+async def test_where_one_call_could_answer_more_than_have_a_place_nobody_is_waited_for():
+    async with World(settings=Settings(workers_of_store=30)) as world:
+        world.backend.batch = 500
+        for n in range(200):
+            world.backend.put(f"k{n}", b"v")
+            world.external_secret(f"es{n}", data=[item(key=f"k{n}")], refreshInterval="1h")
+        world.store()
+        await world.rest(5)
+        assert {world.reason(f"es{n}") for n in range(200)} == {"Synced"}
+        assert world.calls()["fetch"] == 7
+
+
 async def test_a_restart_reads_no_value_and_writes_nothing():
     async with World() as world:
         for n in range(50):

@@ -114,11 +114,32 @@ class _NoTokens:
         return None
 
 
+class _OurServices(Loader):
+    """The SDK's own descriptions, none from anybody's home; of the list of all services' addresses only ours."""
+
+    def __init__(self) -> None:
+        super().__init__(extra_search_paths=[Loader.BUILTIN_DATA_PATH], include_default_search_paths=False)
+        self._addresses: tuple[Any, str] | None = None
+
+    def load_data_with_path(self, name: str) -> tuple[Any, str]:
+        if name != "endpoints":
+            return cast("tuple[Any, str]", super().load_data_with_path(name))
+        if self._addresses is None:  # the whole list takes 8 MB, so a loader that is thrown away reads it
+            read = Loader(extra_search_paths=self.search_paths, include_default_search_paths=False)
+            found, path = read.load_data_with_path(name)
+            partitions = [{**each, "services": _ours(each["services"])} for each in found["partitions"]]
+            self._addresses = {**found, "partitions": partitions}, path
+        return self._addresses
+
+
+def _ours(services: dict[str, Any]) -> dict[str, Any]:
+    return {name: services[name] for name in ("secretsmanager", "sqs", "sts") if name in services}
+
+
 @functools.cache
 def _loader() -> Loader:
-    """The SDK's own descriptions of services, once for all stores (8 MB each), and none from anybody's home."""
-    paths = [Loader.BUILTIN_DATA_PATH]
-    return Loader(extra_search_paths=paths, include_default_search_paths=False)
+    """One for all stores."""
+    return _OurServices()
 
 
 def _session(*, files: bool) -> Session:

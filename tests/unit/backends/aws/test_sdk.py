@@ -68,3 +68,10 @@ def test_the_sdks_own_address_is_regional():
 )
 def test_retry_after_is_seconds_or_a_date(header: str | None, seconds: float | None):
     assert sdk._seconds(header) == seconds
+
+
+def test_of_the_addresses_of_all_services_only_ours_are_kept():
+    found = sdk._loader().load_data("endpoints")
+    kept = [set(partition["services"]) for partition in found["partitions"]]
+    assert set.union(*kept) == {"secretsmanager", "sts"}
+    assert {"eu-west-1", "us-gov-west-1", "cn-north-1"} <= sdk.regions()
