@@ -73,5 +73,5 @@ def test_retry_after_is_seconds_or_a_date(header: str | None, seconds: float | N
 def test_of_the_addresses_of_all_services_only_ours_are_kept():
     found = sdk._loader().load_data("endpoints")
     kept = [set(partition["services"]) for partition in found["partitions"]]
-    assert set.union(*kept) == {"secretsmanager", "sts"}
+    assert set.union(*kept) == {"secretsmanager", "sqs", "sts"}
     assert {"eu-west-1", "us-gov-west-1", "cn-north-1"} <= sdk.regions()
