@@ -93,7 +93,7 @@ class Truth:
         if wanted is None or any(remote in self.backend for remote in wanted.keys.values()):
             return False
         now = self.team.world.get("ExternalSecret", self.team.namespace, name) or {}
-        return now.get("status", {}).get("syncedGeneration") != now.get("metadata", {}).get("generation")
+        return bool(now.get("status", {}).get("syncedGeneration") != now.get("metadata", {}).get("generation"))
 
     def _put(self, key: str) -> None:
         self.backend[key] = f"{key}-{self.chance.getrandbits(32)}"
