@@ -9,8 +9,8 @@ REASONS = {
     "first ExternalSecret (decision 091).",
     "refresh, nothing changed: CPU*": "Every ExternalSecret is a task, a look into the snapshot and a new due time of "
     "its own, also where the sweep has found nothing new at all.",
-    "first sync of*: calls for values": "A batch that is not full waits five seconds for others of its store that wait for "
-    "a place; where the machine is so busy that nobody comes meanwhile, it leaves with room in it.",
+    "first sync of*: calls for values": "A batch that is not full waits five seconds for others of its store "
+    "that wait for a place; where the machine is so busy that none comes meanwhile, it leaves with room in it.",
     "backend down*: all in sync*": "The store is tried again up to 2.4 s after its return; only then a thousand "
     "statuses are written.",
 }
