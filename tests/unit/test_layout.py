@@ -132,7 +132,6 @@ NO_VALUES = {
     "operator/keyferry/sync/decide.py": ("rendered.data",),
     "operator/keyferry/sync/external_secret.py": ("spec.data",),
     "operator/keyferry/sync/target.py": ("outcome.data",),
-    "operator/keyferry/fetch/batch.py": ("value.data", "gone.data", "former[1].data"),  # how many bytes, for the cache
 }
 
 

@@ -41,12 +41,12 @@ class Cache:
     def put(self, ref: Ref, value: Value, now: float) -> None:
         """Keep a value, and let go of what is too old or too much."""
         if former := self._kept.pop(ref, None):
-            self._bytes -= len(former[1].data)
+            self._bytes -= former[1].size
         self._kept[ref] = (now, value)
-        self._bytes += len(value.data)
+        self._bytes += value.size
         while self._kept and self._too_much(now):
             _, (_, gone) = self._kept.popitem(last=False)
-            self._bytes -= len(gone.data)
+            self._bytes -= gone.size
 
     def _too_much(self, now: float) -> bool:
         oldest = next(iter(self._kept.values()))[0]
