@@ -13,6 +13,7 @@ import pytest
 from keyferry.errors import KubeUnavailable
 from keyferry.kube.client import APPLY, METADATA, Kube, path
 from keyferry.kube.errors import Gone, NotFound, Unauthorized
+from keyferry.values import ApiServer
 
 pytestmark = pytest.mark.looptime
 SECRET = path("v1", "secrets", "team", "es")
@@ -58,6 +59,8 @@ class Server:
     host: str = "https://api"
     api_key: dict[str, str] = field(default_factory=lambda: {"BearerToken": "Bearer old"})
     refresh_api_key_hook: Any = None
+    ca_cert_data: str | None = None
+    ssl_ca_cert: str | None = None
 
     @property
     def rest_client(self) -> "Server":
@@ -230,3 +233,17 @@ async def test_a_watch_that_breaks_is_an_error_that_can_be_mended(answer: Answer
     with pytest.raises(KubeUnavailable, match="the watch of secrets broke"):
         await watched(made)
     assert asyncio.get_running_loop().time() <= 320
+
+
+@pytest.mark.parametrize("held", ["file", "data"])
+def test_where_the_api_server_is_says_nothing_of_who_asks(tmp_path: Path, held: str):
+    (tmp_path / "ca.crt").write_bytes(b"authority")
+    made, server = kube()
+    server.host = "https://api:6443/"
+    server.ca_cert_data = "authority" if held == "data" else None
+    server.ssl_ca_cert = str(tmp_path / "ca.crt") if held == "file" else None
+    assert made.api_server() == ApiServer("https://api:6443", b"authority")
+
+
+def test_without_an_authority_of_its_own_the_usual_ones_are_trusted():
+    assert kube()[0].api_server().authority is None

@@ -66,7 +66,7 @@ def entry(metadata: Mapping[str, Any]) -> Entry:
 def value(secret: Mapping[str, Any], what: str) -> Value:
     """What a Secret holds: a map of bytes, and JSON that shows it. Raises BackendUnavailable."""
     try:
-        members = {str(key): base64.b64decode(text) for key, text in (secret.get("data") or {}).items()}
+        members = {str(key): base64.b64decode(text, validate=True) for key, text in (secret.get("data") or {}).items()}
         version = str(secret["metadata"]["resourceVersion"])
     except (LookupError, TypeError, ValueError, AttributeError):
         members, version = {}, ""

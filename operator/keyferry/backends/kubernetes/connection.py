@@ -102,33 +102,26 @@ class Connection:
         An empty name: something was missed. Raises SyncError when it breaks.
         """
         version, missed = await self.newest(), False
+        about = self._about("WatchSecrets", "watch")
         while True:
             began = asyncio.get_running_loop().time()
             try:
-                async with aclosing(self._events(selector, version)) as events:
+                async with lines(await self._watch(about, selector, version), about) as events:
                     yield "" if missed else None
                     missed = False
                     async for event in events:
-                        metadata = _metadata(event)
+                        metadata = _told(event, about)
                         version = str(metadata.get("resourceVersion"))
-                        yield None if event["type"] == "BOOKMARK" else str(metadata.get("name"))
+                        yield None if event.get("type") == "BOOKMARK" else str(metadata.get("name"))
             except TooOld:
                 version, missed = await self.newest(), True
             if asyncio.get_running_loop().time() - began < _HASTY_SECONDS:
                 raise BackendUnavailable(f"{self.client.host} ends its watch of secrets as soon as it begins")
 
-    async def _events(self, selector: str, version: str) -> AsyncGenerator[Json, None]:
-        about = self._about("WatchSecrets", "watch")
+    async def _watch(self, about: About, selector: str, version: str) -> aiohttp.ClientResponse:
         query = {"watch": "1", "resourceVersion": version, "allowWatchBookmarks": "true"}
         query |= {"timeoutSeconds": str(_WATCH_SECONDS), "labelSelector": selector}
-        request = Request(self._path(), query=query, accept=METADATA)
-        response = await self._listen(about, request)
-        async with lines(response, about) as told:
-            async for event in told:
-                kind, object_ = event.get("type"), event.get("object")
-                if kind == "ERROR" and isinstance(object_, dict):
-                    raise refused(int(object_.get("code") or 500), about)
-                yield {"type": kind, "metadata": _metadata(object_ if isinstance(object_, dict) else {})}
+        return await self._listen(about, Request(self._path(), query=query, accept=METADATA))
 
     async def _listen(self, about: About, request: Request) -> aiohttp.ClientResponse:
         """Beside the budget: nobody who reads waits for it."""
@@ -196,6 +189,15 @@ def _metadata(answer: dict[str, Any]) -> Json:
     if not isinstance(found, dict):
         raise BackendUnavailable("what answers is no API server: an object without metadata")
     return found
+
+
+def _told(event: Json, about: About) -> Json:
+    """The metadata that an event of a watch is about. Raises SyncError where it is an error."""
+    found = event.get("object")
+    if event.get("type") == "ERROR" and isinstance(found, dict):
+        code = found.get("code")
+        raise refused(code if isinstance(code, int) else 500, about)
+    return _metadata(found if isinstance(found, dict) else {})
 
 
 def _items(page: Json) -> list[Json]:
