@@ -28,7 +28,7 @@ NAMES, TAGS = ByNames("acme-"), ByTags("acme", MappingTags(), inherit=True)
 
 @pytest.fixture(scope="module")
 def reader() -> Iterator[Reader]:
-    """A namespace with a thousand Secrets, named and labelled, and as many of others'."""
+    """A namespace with a thousand Secrets, named and labelled."""
     made = Reader(shared()).make("get", "list", "watch")
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda place: write(made, place, b"first"), PLACES))

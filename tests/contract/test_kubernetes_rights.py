@@ -11,6 +11,7 @@ import yaml
 
 from keyferry.backends.base import Heard
 from keyferry.backends.kubernetes import KubernetesBackend
+from keyferry.backends.kubernetes.errors import Taken
 from keyferry.errors import PermissionDenied
 from keyferry.values import Ref, Scope, Value
 from tests.contract.kubernetes_stores import Reader, store
@@ -113,3 +114,30 @@ async def test_a_change_is_heard(reader: Reader, backend: KubernetesBackend):
         assert await anext(hints) is Heard.CHANGE
         reader.delete(DB.id)
         assert await anext(hints) is Heard.CHANGE
+
+
+async def test_a_scope_by_tags_lists_what_has_the_labels(reader: Reader):
+    reader.write("theirs", {"password": b"v"}, {"prefix": "umbrella", "namespace": "a", "key": "b"})
+    reader.write("ours", {"password": b"v"}, {"prefix": "acme", "namespace": "a", "key": "b"})
+    scope = Scope(tags={"prefix": "acme", "namespace": "", "key": ""})
+    async with aclosing(store(reader, scope=scope)) as backend:
+        assert [entry.name async for entry in backend.entries(scope)] == ["ours"]
+        async with aclosing(backend.hints()) as hints:
+            await anext(hints)
+            reader.write("theirs", {"password": b"w"}, {"prefix": "umbrella"})
+            reader.write("ours", {"password": b"w"})  # without its labels: the last that is heard of it
+            assert await anext(hints) is Heard.CHANGE
+            reader.write("ours", {"password": b"x"}, {"prefix": "acme", "namespace": "a", "key": "b"})
+            assert await anext(hints) is Heard.CHANGE
+
+
+async def test_a_write_over_somebody_elses_is_refused(reader: Reader):
+    reader.allow("get", "patch")
+    async with aclosing(store(reader)) as backend:
+        before = await (connection := await backend._connected()).metadata(DB.id)
+        reader.write(DB.id, {"password": b"theirs"})
+        with pytest.raises(Taken, match=f"Secret {reader.namespace}/{DB.id} was written by somebody else meanwhile"):
+            await connection.replace(DB.id, {}, {}, version=before["resourceVersion"])
+        assert (await backend.fetch([DB]))[DB].data == b'{"password":"theirs"}'  # type: ignore[union-attr]
+        assert await backend.put(DB.id, b'{"a": "b"}', {})
+        assert (await backend.fetch([DB]))[DB].data == b'{"a":"b"}'  # type: ignore[union-attr]

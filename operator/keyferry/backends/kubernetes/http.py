@@ -7,8 +7,8 @@ requests. Where objects are, and the forms to ask for, are the same.
 import os
 import ssl
 import tempfile
-from collections.abc import AsyncGenerator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
@@ -65,7 +65,7 @@ class Client:
         """The answer's JSON object. Raises SyncError."""
         try:
             response = await self._sent(token, request, self._limit)
-            async with response:
+            with _ended(response):
                 content = await _content(response, about)
         except _BROKEN as failure:
             raise broken(failure, about) from None
@@ -77,7 +77,7 @@ class Client:
         try:
             response = await self._sent(token, request, unlimited)
             if response.status != 200:
-                async with response:
+                with _ended(response):
                     await _content(response, about)
         except _BROKEN as failure:
             raise broken(failure, about) from None
@@ -112,21 +112,31 @@ async def lines(response: aiohttp.ClientResponse, about: About) -> AsyncGenerato
         except (*_BROKEN, ValueError) as failure:
             raise broken(failure if isinstance(failure, _BROKEN) else OSError(), about) from None
 
-    try:
+    with _ended(response):
         yield told()
+
+
+@contextmanager
+def _ended(response: aiohttp.ClientResponse) -> Iterator[None]:
+    """Afterwards the connection serves others where all was read; else it is cut, without a farewell of TLS's."""
+    try:
+        yield
     finally:
+        if response.connection is not None and response.connection.transport is not None:
+            response.connection.transport.abort()
         response.close()
 
 
 async def _content(response: aiohttp.ClientResponse, about: About) -> bytes:
-    if response.status >= 300:
-        raise refused(response.status, about, _retry_after(response))
+    """All of it, so that the connection can be used again. Raises SyncError where it is a refusal."""
     parts, size = [], 0
     async for part in response.content.iter_any():
         parts.append(part)
         size += len(part)
         if size > _LARGEST:
             raise BackendUnavailable(f"{about.host} answers {about.operation} with more than {_LARGEST} bytes")
+    if response.status >= 300:
+        raise refused(response.status, about, _retry_after(response))
     return b"".join(parts)
 
 
