@@ -9,7 +9,6 @@ from keyferry.values import Fetched
 
 _COMPANY_SECONDS = 0.02  # for so long nobody must have joined
 _LONGEST_SECONDS = 1.0
-_GONE = BackendUnavailable("the store changed in the meantime; the next try uses the new one")
 
 Read = Callable[[Collection[str]], Awaitable[Mapping[str, Fetched]]]
 
@@ -40,7 +39,8 @@ class Bunches:
         else:
             bunch.names |= dict.fromkeys(names)
             await bunch.over.wait()
-        return {name: bunch.answers.get(name, _GONE) for name in names}
+        gone = BackendUnavailable("the store changed in the meantime; the next try uses the new one")
+        return {name: bunch.answers.get(name, gone) for name in names}
 
     async def _lead(self, bunch: _Bunch) -> None:
         loop = asyncio.get_running_loop()
