@@ -84,6 +84,8 @@ class Client:
         return response
 
     async def _sent(self, token: str | None, request: Request, limit: aiohttp.ClientTimeout) -> aiohttp.ClientResponse:
+        if self._session.closed:
+            raise BackendUnavailable("the store changed in the meantime; the next try uses the new one")
         headers = {"Accept": request.accept, "Accept-Encoding": "identity", "User-Agent": "keyferry"}
         if token:
             headers["Authorization"] = f"Bearer {token}"
