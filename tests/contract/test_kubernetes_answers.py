@@ -315,3 +315,17 @@ async def test_who_still_asks_when_the_connection_is_let_go_is_told_to_come_agai
     with pytest.raises(BackendUnavailable, match="the next try uses the new one"):
         await connection.one("db")
     assert isinstance(await read(store), Value)
+
+
+@pytest.mark.parametrize(
+    "item", [{}, {"metadata": []}, {"metadata": {"name": 1}}, {"metadata": {"name": "a"}}, "canary"]
+)
+async def test_a_list_that_makes_no_sense_is_no_catalogue_and_holds_no_values(world: World, item: Any):
+    await world.server(always(Says(200, {**LIST, "items": [item]})))
+    store = world.store(TOKEN)
+    with pytest.raises(BackendUnavailable, match="what answers is no API server"):
+        assert [entry async for entry in store.entries(Scope())] == []
+    store._known = 1
+    refs = [Ref(f"n{number}") for number in range(30)]
+    got = await store.fetch(refs)
+    assert {type(answer) for answer in got.values()} == {BackendUnavailable}

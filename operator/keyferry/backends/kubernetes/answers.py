@@ -58,9 +58,17 @@ def selector(scope: Scope) -> str | None:
 
 
 def entry(metadata: Mapping[str, Any]) -> Entry:
-    """A Secret's line in the catalogue."""
-    name, version = str(metadata["name"]), str(metadata["resourceVersion"])
-    return Entry(name, name, {"": version}, dict(metadata.get("labels") or {}))
+    """A Secret's line in the catalogue. Raises BackendUnavailable."""
+    name, version, labels = (metadata.get(part) for part in ("name", "resourceVersion", "labels"))
+    if not isinstance(name, str) or not isinstance(version, str) or not isinstance(labels, dict | None):
+        raise BackendUnavailable("what answers is no API server: a Secret without a name or a version")
+    return Entry(name, name, {"": version}, {str(key): str(text) for key, text in (labels or {}).items()})
+
+
+def name_of(secret: Mapping[str, Any]) -> str:
+    """What a Secret is called. Raises BackendUnavailable."""
+    metadata = secret.get("metadata")
+    return entry(metadata if isinstance(metadata, dict) else {}).name
 
 
 def value(secret: Mapping[str, Any], what: str) -> Value:

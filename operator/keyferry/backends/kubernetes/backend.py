@@ -12,6 +12,7 @@ from keyferry.backends.kubernetes.answers import (
     checked_scope,
     content,
     entry,
+    name_of,
     possible,
     selector,
     value,
@@ -206,7 +207,7 @@ async def _listed(connection: Connection, chosen: str, names: Collection[str]) -
     try:
         async with aclosing(connection.all_whole(chosen)) as listed:
             async for secret in listed:
-                name = str((secret.get("metadata") or {}).get("name"))
+                name = name_of(secret)
                 if name in wanted:
                     answers[name] = value(secret, f"Secret {connection.namespace}/{name}")
     except SyncError as e:
