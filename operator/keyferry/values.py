@@ -46,6 +46,13 @@ class Value:
 
     data: bytes = field(repr=False)  # a value never reaches a log, a traceback or a test diff
     version: str
+    # Where it is a map of bytes, and `data` no more than a picture of it: what properties are picked from.
+    members: Mapping[str, bytes] | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def size(self) -> int:
+        """Bytes that it takes in memory."""
+        return len(self.data) + sum(map(len, (self.members or {}).values()))
 
 
 Fetched = Value | SyncError
@@ -57,6 +64,14 @@ class Token:
 
     text: str = field(repr=False)
     expires_at: float  # seconds since the epoch
+
+
+@dataclass(frozen=True, slots=True)
+class ApiServer:
+    """Where a cluster's API server is, and how it is known. Never who asks."""
+
+    url: str
+    authority: bytes | None = None  # certificates in PEM; None: those that the operator trusts anyway
 
 
 @dataclass(frozen=True, slots=True)

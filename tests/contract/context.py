@@ -11,7 +11,7 @@ from typing import TypeVar
 from keyferry.api.providers.references import CaProvider, SecretKeyRef, ServiceAccountRef
 from keyferry.backends.base import Context, Token
 from keyferry.errors import BackendUnavailable, CredentialsMissing
-from keyferry.values import Scope, StoreKey
+from keyferry.values import ApiServer, Scope, StoreKey
 
 T = TypeVar("T")
 
@@ -45,6 +45,7 @@ class SeededCluster:
 
     secrets: Mapping[str, Mapping[str, bytes]] = field(default_factory=dict)
     token_for: Callable[[ServiceAccountRef, str], str] = no_token
+    server: ApiServer = field(default_factory=lambda: ApiServer("https://kubernetes.invalid"))
 
     async def secret(self, ref: SecretKeyRef) -> bytes:
         try:
@@ -57,6 +58,9 @@ class SeededCluster:
 
     async def token(self, ref: ServiceAccountRef, audience: str) -> Token:
         return Token(self.token_for(ref, audience), expires_at=time.time() + 3600)
+
+    def api_server(self) -> ApiServer:
+        return self.server
 
 
 def context(

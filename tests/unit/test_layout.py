@@ -133,7 +133,6 @@ NO_VALUES = {
     "operator/keyferry/sync/decide.py": ("rendered.data",),
     "operator/keyferry/sync/external_secret.py": ("spec.data",),
     "operator/keyferry/sync/target.py": ("outcome.data",),
-    "operator/keyferry/fetch/cache.py": ("value.data",),  # how many bytes
 }
 
 

@@ -65,7 +65,7 @@ class Mapping(Model):
         None,
         description="Names: prefix + key. Paths: prefix, namespace and key, joined by the separator. Tags: tagged with "
         "prefix, namespace and key, whatever its own name. Default: Names for a SecretStore; for a "
-        "ClusterSecretStore Tags where the backend lists them (aws, sql), else Paths.",
+        "ClusterSecretStore Tags where the backend lists them (not vault), else Paths.",
     )
     tags: MappingTags | None = Field(None, description="By Tags: which tag says what.")
     separator: Separator | None = Field(
@@ -183,6 +183,11 @@ class SecretStoreSpec(Model):
                 "!has(self.mapping) || has(self.mapping.by) || !has(self.mapping.inherit) || !self.mapping.inherit",
                 "mapping.inherit goes with by: Paths or by: Tags, and a SecretStore maps by Names unless it says so: "
                 "write by too, or leave inherit out",
+            ),
+            rule(
+                "!has(self.provider.kubernetes) || !has(self.mapping) || !has(self.mapping.by) || "
+                "self.mapping.by != 'Paths'",
+                "no separator can be in a Secret's name: map kubernetes by Names or Tags",
             ),
         )
     )

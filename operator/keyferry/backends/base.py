@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Protocol, TypeVar, runtime_checkable
 
 from keyferry.api.providers.references import CaProvider, SecretKeyRef, ServiceAccountRef
-from keyferry.values import Entry, Fetched, Ref, Scope, StoreKey, Token
+from keyferry.values import ApiServer, Entry, Fetched, Ref, Scope, StoreKey, Token
 
 T = TypeVar("T")
 
@@ -121,7 +121,13 @@ class Cluster(Protocol):
         """Certificates to trust, of a Secret or ConfigMap. Raises CredentialsMissing that names what is not there."""
 
     async def token(self, ref: ServiceAccountRef, audience: str) -> Token:
-        """A fresh token of a ServiceAccount. Raises CredentialsMissing when there is no such account."""
+        """A fresh token of a ServiceAccount. Raises CredentialsMissing when there is no such account.
+
+        Without an audience it is the API server's own: such a token must be sent nowhere else.
+        """
+
+    def api_server(self) -> ApiServer:
+        """Where this cluster's API server is. Raises SyncError where there is none."""
 
 
 @dataclass(frozen=True, slots=True)

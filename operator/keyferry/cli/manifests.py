@@ -13,7 +13,7 @@ import yaml
 from keyferry.errors import SyncError
 from keyferry.kube.client import JSON, At, Json, Kube, path
 from keyferry.kube.status import API
-from keyferry.values import StoreKey
+from keyferry.values import ApiServer, StoreKey
 
 
 @dataclass(slots=True)
@@ -82,6 +82,10 @@ class Nowhere(Kube):
         """`why` is what is raised."""
         self._why = why
 
+    def api_server(self) -> ApiServer:
+        """Raises KubeUnavailable."""
+        raise self._why
+
     async def get(self, at: At, *, accept: str = JSON, **query: str) -> Json:  # noqa: ARG002 - as Kube has it
         """Raises KubeUnavailable that names what was wanted."""
         raise self._why.worded(f"{at.what} is in none of the files, and {self._why}")
@@ -98,6 +102,10 @@ class Previewed(Kube):
         """What is not declared is asked of `kube`."""
         self._kube = kube
         self._secrets = manifests.secrets
+
+    def api_server(self) -> ApiServer:
+        """Where it really is."""
+        return self._kube.api_server()
 
     async def get(self, at: At, *, accept: str = JSON, **query: str) -> Json:
         """The object, as declared or as it is."""

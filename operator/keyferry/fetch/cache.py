@@ -89,4 +89,4 @@ class Cache:
 
 
 def _size(value: Value) -> int:
-    return len(value.data) + _LINE
+    return value.size + _LINE

@@ -21,6 +21,7 @@ from kubernetes.aio import config as official_config
 from keyferry import metrics
 from keyferry.errors import KubeUnavailable
 from keyferry.kube.errors import Unauthorized, error_for
+from keyferry.values import ApiServer
 
 Json = dict[str, Any]
 JSON = "application/json"
@@ -112,6 +113,13 @@ class Kube:
 
     async def __aexit__(self, *_: object) -> None:
         await self._api.close()
+
+    def api_server(self) -> ApiServer:
+        """Where it is, and by which certificates it is known."""
+        authority = self.config.ca_cert_data
+        if not authority and self.config.ssl_ca_cert:
+            authority = Path(self.config.ssl_ca_cert).read_bytes()
+        return ApiServer(self.config.host.rstrip("/"), authority.encode() if isinstance(authority, str) else authority)
 
     async def get(self, at: At, *, accept: str = JSON, **query: str) -> Json:
         """The object or list. Raises KubeError (NotFound, Forbidden, …) or KubeUnavailable."""

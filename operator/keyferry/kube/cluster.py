@@ -8,7 +8,7 @@ from keyferry.api.providers.references import CaProvider, SecretKeyRef, ServiceA
 from keyferry.errors import CredentialsMissing, SpecInvalid
 from keyferry.kube.client import Kube, path
 from keyferry.kube.errors import Forbidden, NotFound
-from keyferry.values import Key, StoreKey, Token
+from keyferry.values import ApiServer, Key, StoreKey, Token
 
 
 @dataclass(slots=True)
@@ -53,9 +53,12 @@ class StoreCluster:
         return str(found["data"][ref.key]).encode()
 
     async def token(self, ref: ServiceAccountRef, audience: str) -> Token:
-        """A fresh token of a ServiceAccount. Raises CredentialsMissing when there is no such account."""
+        """A fresh token of a ServiceAccount. Raises CredentialsMissing when there is no such account.
+
+        Without an audience it is the API server's own.
+        """
         at = Key(self._namespace(ref.namespace, f"ServiceAccount {ref.name}"), ref.name)
-        request = {"spec": {"audiences": [audience], "expirationSeconds": 3600}}
+        request = {"spec": {"expirationSeconds": 3600, **({"audiences": [audience]} if audience else {})}}
         try:
             made = await self.kube.send(
                 "POST", path("v1", "serviceaccounts", at.namespace, at.name, sub="token"), body=request
@@ -64,6 +67,10 @@ class StoreCluster:
             raise CredentialsMissing(f"{self.store}: ServiceAccount {at} is not there") from missing
         status = made["status"]
         return Token(status["token"], datetime.fromisoformat(status["expirationTimestamp"]).timestamp())
+
+    def api_server(self) -> ApiServer:
+        """Where this cluster's API server is. Raises SyncError where there is none."""
+        return self.kube.api_server()
 
     def _namespace(self, named: str | None, what: str) -> str:
         if not self.store.namespace:

@@ -38,9 +38,11 @@ def members(document: Any, where: str) -> dict[str, Any]:
 
 
 def as_bytes(part: Any, where: str) -> bytes:
-    """How a part is written into a Secret: text as it is, null as nothing, the rest as compact JSON."""
+    """How a part is written into a Secret: bytes and text as they are, null as nothing, the rest as compact JSON."""
     if part is None:
         return b""
+    if isinstance(part, bytes):
+        return part
     try:
         text = part if isinstance(part, str) else _json(part)
     except RecursionError:
@@ -59,6 +61,8 @@ def _walk(value: Any, path: str) -> Any:
     if isinstance(value, dict) and path in value:  # a key that is there as it stands goes first
         return value[path]
     for part in (_ESCAPED.sub(r"\1", raw) for raw in _PART.findall(path)):
+        if isinstance(value, bytes):
+            value = _opened(value)
         if isinstance(value, dict):
             value = value.get(part, _ABSENT)
         elif isinstance(value, list) and part.isdecimal() and int(part) < len(value):
@@ -66,6 +70,14 @@ def _walk(value: Any, path: str) -> Any:
         else:
             return _ABSENT
     return value
+
+
+def _opened(member: bytes) -> Any:
+    """The JSON that a member of a map of bytes holds, to be walked on in."""
+    try:
+        return parsed(member, "")
+    except ValueInvalid:
+        return _ABSENT
 
 
 def _json(value: Any) -> str:

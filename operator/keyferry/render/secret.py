@@ -11,7 +11,7 @@ from keyferry.errors import SecretKeyInvalid, SecretMissing, SecretTooLarge, Syn
 from keyferry.render.decode import decoded
 from keyferry.render.properties import as_bytes, members, parsed, picked
 from keyferry.settings import GROUP, MANAGED_BY, OWNER_ANNOTATION, VERSION
-from keyferry.values import Fetched, Found, Looked, Lookup
+from keyferry.values import Fetched, Found, Looked, Lookup, Value
 
 LARGEST = 1024 * 1024  # bytes of values in one Secret; the API server refuses more
 _FORBIDDEN = re.compile(r"[^-._a-zA-Z0-9]|^\.(?=\.|$)")  # a leading .. and a lone . are file names of their own
@@ -47,28 +47,33 @@ class _Draft:
 
     def whole(self, ref: RemoteRef) -> bytes:
         """What a reference stands for, before decoding. Raises SyncError."""
+        return self.held(ref).data
+
+    def held(self, ref: RemoteRef) -> Value:
+        """The value that a reference leads to. Raises SyncError."""
         answer = self.looked[ref.request]
         if isinstance(answer, SyncError):
             raise answer
         return self.value(answer[0])
 
     def document(self, ref: RemoteRef, where: str) -> Any:
-        """The same as JSON. Raises SyncError."""
+        """The same as what properties are picked from: a map of bytes as it is, else JSON. Raises SyncError."""
         if ref.request not in self.documents:
+            held = self.held(ref)
             try:
-                self.documents[ref.request] = parsed(self.whole(ref), where)
+                self.documents[ref.request] = parsed(held.data, where) if held.members is None else dict(held.members)
             except ValueInvalid as wrong:
                 self.documents[ref.request] = wrong
         if isinstance(found := self.documents[ref.request], ValueInvalid):
             raise found
         return found
 
-    def value(self, found: Found) -> bytes:
+    def value(self, found: Found) -> Value:
         """The value of what was found. Raises SyncError."""
         answer = self.fetched[found]
         if isinstance(answer, SyncError):
             raise answer
-        return answer.data
+        return answer
 
 
 def rendered(spec: ExternalSecretSpec, looked: Looked, fetched: Mapping[Found, Fetched]) -> Rendered:
@@ -131,7 +136,7 @@ def _many(draft: _Draft, source: DataFrom) -> list[_Line]:
     if not answer:
         raise SecretMissing("find matches no secret that the store shows this namespace")
     return [
-        (called, each.key, decoded(draft.value(each), source.find.decoding, called))
+        (called, each.key, decoded(draft.value(each).data, source.find.decoding, called))
         for each in answer
         if (called := f"key {each.key!r}")
     ]

@@ -49,6 +49,8 @@ class Server:
     host: str = "https://api"
     api_key: dict[str, str] = field(default_factory=lambda: {"BearerToken": "Bearer old"})
     refresh_api_key_hook: Any = None
+    ca_cert_data: str | None = None
+    ssl_ca_cert: str | None = None
 
     @property
     def rest_client(self) -> "Server":

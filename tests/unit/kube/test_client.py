@@ -11,6 +11,7 @@ import pytest
 from keyferry.errors import KubeUnavailable
 from keyferry.kube.client import APPLY, JSON, METADATA, Kube, Message, path
 from keyferry.kube.errors import Gone, NotFound, Unauthorized
+from keyferry.values import ApiServer
 from tests.unit.kube.server import Answer, kube, told
 
 pytestmark = pytest.mark.looptime
@@ -191,3 +192,17 @@ async def test_a_watch_that_breaks_is_an_error_that_can_be_mended(answer: Answer
     with pytest.raises(KubeUnavailable, match="the watch of secrets broke"):
         await watched(made)
     assert asyncio.get_running_loop().time() <= 320
+
+
+@pytest.mark.parametrize("held", ["file", "data"])
+def test_where_the_api_server_is_says_nothing_of_who_asks(tmp_path: Path, held: str):
+    (tmp_path / "ca.crt").write_bytes(b"authority")
+    made, server = kube()
+    server.host = "https://api:6443/"
+    server.ca_cert_data = "authority" if held == "data" else None
+    server.ssl_ca_cert = str(tmp_path / "ca.crt") if held == "file" else None
+    assert made.api_server() == ApiServer("https://api:6443", b"authority")
+
+
+def test_without_an_authority_of_its_own_the_usual_ones_are_trusted():
+    assert kube()[0].api_server().authority is None

@@ -1,0 +1,108 @@
+"""What an API server and the way to it say, and what Keyferry says instead: one table. No answer's text is told."""
+
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import aiohttp
+
+from keyferry.errors import (
+    AuthFailed,
+    BackendUnavailable,
+    PermissionDenied,
+    SecretMissing,
+    SpecInvalid,
+    SyncError,
+    Throttled,
+)
+
+
+class TokenRefused(AuthFailed):
+    """The API server does not know the login, or not any more. A new token may help."""
+
+
+class CallDenied(PermissionDenied):
+    """The login may not do this: no Role grants it."""
+
+
+class Untrusted(BackendUnavailable):
+    """The API server's certificate is not trusted. Other certificate authorities may help."""
+
+
+class NotThere(SecretMissing):
+    """There is no such object."""
+
+
+class Taken(BackendUnavailable):
+    """Somebody else wrote it meanwhile."""
+
+
+class TooOld(BackendUnavailable):
+    """A watch cannot go on from there: something was missed."""
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """What was tried, as who, and with whom."""
+
+    operation: str  # as the store's budget and metrics call it
+    verb: str  # as Roles call it
+    what: str  # in words: secrets in namespace a, Secret a/db
+    login: str
+    host: str
+
+
+def refused(status: int, about: About, retry_after: float | None = None) -> SyncError:
+    """The error for an answer that is none: which verb on what, which address, and what to do."""
+    if status in _BY_STATUS:
+        error, words = _BY_STATUS[status]
+        return error(words.format(about=about))
+    if status == 429:
+        return Throttled(f"{about.host} is asked too often (status 429)", retry_after=retry_after)
+    if status >= 500:
+        return BackendUnavailable(f"{about.host} fails at {about.operation} (status {status})")
+    return senseless(about, f"status {status}")
+
+
+def senseless(about: About, how: str = "no answer of an API server's") -> SyncError:
+    """The error for an answer that an API server would not give."""
+    return BackendUnavailable(f"{about.host} answers {about.operation} with what Keyferry does not understand ({how})")
+
+
+def broken(failure: Exception, about: About) -> SyncError:
+    """The error for a connection that does not come about, or breaks."""
+    if isinstance(failure, aiohttp.ClientConnectorCertificateError | ssl.SSLCertVerificationError):
+        number = getattr(getattr(failure, "certificate_error", failure), "verify_code", 0)
+        how = _CERTIFICATE.get(number, "its certificate is of an authority that is not trusted: name the right one")
+        return Untrusted(f"{about.operation}: no secure connection to {about.host}: {how}")
+    words = next((words for kind, words in _BROKEN.items() if isinstance(failure, kind)), "{host} breaks off")
+    return BackendUnavailable(f"{about.operation}: {words.format(host=about.host)}")
+
+
+_SENT_AWAY = (
+    SpecInvalid,
+    "{about.host} sends requests on to another address, where Keyferry does not follow: name the API server itself",
+)
+_BY_STATUS: Mapping[int, tuple[type[SyncError], str]] = {
+    **dict.fromkeys((301, 302, 303, 307, 308), _SENT_AWAY),
+    401: (TokenRefused, "{about.host} does not accept {about.login}: it is spent, revoked, or of another cluster"),
+    403: (CallDenied, "{about.login} is not allowed {about.verb} on {about.what}: grant that in a Role"),
+    404: (NotThere, "there is no {about.what}"),
+    409: (Taken, "{about.what} was written by somebody else meanwhile: try again"),
+    410: (TooOld, "{about.host} does not remember what happened in {about.what} since it was last heard"),
+    413: (SpecInvalid, "{about.what}: more than the API server takes"),
+    422: (SpecInvalid, "{about.what}: the API server does not take that; it may be immutable"),
+}
+_CERTIFICATE = {  # OpenSSL's numbers of what is wrong with one
+    9: "its certificate is not yet valid, or the operator's clock is off",
+    10: "its certificate has expired, or the operator's clock is off",
+    62: "its certificate is for another name or address",
+    64: "its certificate is for another name or address",
+}
+_BROKEN: Mapping[type[Exception], str] = {  # the first that fits counts
+    aiohttp.ClientProxyConnectionError: "the proxy on the way to {host} fails",
+    aiohttp.ClientHttpProxyError: "the proxy on the way to {host} fails",
+    aiohttp.ClientSSLError: "no secure connection to {host}: there is no agreement on TLS; is it https at all?",
+    TimeoutError: "{host} does not answer in time",
+    aiohttp.ClientConnectorError: "cannot connect to {host}",
+}
