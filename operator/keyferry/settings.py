@@ -21,6 +21,8 @@ _AWS_ENDPOINT = re.compile(
     r"(\.[a-z]{2,}(-[a-z]+)+-[0-9]+(\.vpce)?)?\.amazonaws\.com(\.cn)?"
 )
 
+_INFISICAL_ENDPOINT = re.compile(r"https://(app|us|eu)\.infisical\.com")
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
@@ -44,4 +46,5 @@ class Settings:
         """Whether a SecretStore may send requests to this URL."""
         address = url.rstrip("/")
         patterns = (pattern.rstrip("/") for pattern in self.allow_endpoints)
-        return bool(_AWS_ENDPOINT.fullmatch(address)) or any(fnmatchcase(address, pattern) for pattern in patterns)
+        own = _AWS_ENDPOINT.fullmatch(address) or _INFISICAL_ENDPOINT.fullmatch(address)
+        return bool(own) or any(fnmatchcase(address, pattern) for pattern in patterns)

@@ -65,7 +65,7 @@ class Mapping(Model):
         None,
         description="Names: prefix + key. Paths: prefix, namespace and key, joined by the separator. Tags: tagged with "
         "prefix, namespace and key, whatever its own name. Default: Names for a SecretStore; for a "
-        "ClusterSecretStore Tags where the backend lists them (aws, sql), else Paths.",
+        "ClusterSecretStore Tags where the backend lists them (aws, infisical, sql), else Paths.",
     )
     tags: MappingTags | None = Field(None, description="By Tags: which tag says what.")
     separator: Separator | None = Field(

@@ -7,6 +7,7 @@ from pydantic import ConfigDict, Field
 
 from keyferry.api.model import Model, given, rule, rules
 from keyferry.api.providers.aws import Aws
+from keyferry.api.providers.infisical import Infisical
 from keyferry.api.providers.sql import Sql
 from keyferry.api.providers.vault import Vault
 
@@ -27,6 +28,7 @@ class Provider(Model):
     model_config = ConfigDict(json_schema_extra=_exactly_one)
 
     aws: Aws | None = Field(None, description="AWS Secrets Manager.")
+    infisical: Infisical | None = Field(None, description="Infisical.")
     sql: Sql | None = Field(None, description="A SQL table with encrypted values, kept by the operator (SQLite).")
     vault: Vault | None = Field(None, description="HashiCorp Vault or OpenBao: a KV secrets engine.")
 
