@@ -17,7 +17,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from tests.servers import certificates
-from tests.standins.infisical_secrets import Denial, Project, Refused, Version, View, above, absent
+from tests.standins.infisical_secrets import Project, Refused, Rule, Version, View, above, absent
 from tests.standins.infisical_wire import Answer, Call, Listener
 
 Review = Callable[[str], str]  # of a ServiceAccount's token: what is wrong with it; "" where nothing is
@@ -59,7 +59,7 @@ class InfisicalStandIn:
     def __init__(self, *, knows: Iterable[int] = (4, 3), hides: bool = False, etags: bool = True) -> None:
         self.knows, self.hides = set(knows), hides
         self.project = Project("shop")
-        self.denials: dict[str, list[Denial]] = {}  # by identity
+        self.rules: dict[str, list[Rule]] = {}  # by identity; none: it may do everything
         self.logins = Logins()
         self.wire = Listener(self._answer, _certificate(), etags=etags)
 
@@ -110,9 +110,13 @@ class InfisicalStandIn:
     def revoke_tokens(self) -> None:
         self.logins.tokens.clear()
 
-    def deny(self, action: str, folder: str = "*", key: str = "*", *, identity: str = "reader") -> None:
-        """Somebody may not do this, where everybody may do everything."""
-        self.denials.setdefault(identity, []).append(Denial(action, folder, key))
+    def deny(self, action: str, folder: str = "/**", key: str = "*", *, identity: str = "reader") -> None:
+        """Somebody may not do this, whatever else allows it."""
+        self.rules.setdefault(identity, []).append(Rule((action,), folder, key, inverted=True))
+
+    def allow(self, *rules: Mapping[str, Any], identity: str = "reader") -> None:
+        """Somebody may do this and nothing else; rules as the documentation has them."""
+        self.rules[identity] = [Rule.of(each) for each in rules]
 
     def counts(self) -> dict[str, int]:
         """How many calls there were: lists, those of them that were answered with 304, reads, logins, others."""
@@ -187,8 +191,7 @@ class InfisicalStandIn:
             raise absent(f"Project with ID '{identity}' not found")
         if self.project.members and caller.who not in self.project.members:
             raise Refused(403, "You are not a member of this project", "ForbiddenRequestError")
-        denials = list(self.denials.get(caller.who, []))
-        return View(self.project, denials, self.hides)
+        return View(self.project, list(self.rules.get(caller.who, [])), self.hides)
 
     def _found(self, slug: str, caller: Caller) -> Answer:
         if slug != self.project.slug or (self.project.members and caller.who not in self.project.members):
@@ -208,7 +211,8 @@ class InfisicalStandIn:
             return self._written(call, view, (environment, folder, key))
         flags = {name: said.get(name, "true" if default else "false") == "true" for name, default in _DEFAULTS.items()}
         if not key:
-            view.demand("describe", environment, "", "")
+            if not view.may_somewhere("describeSecret"):
+                raise Refused(403, "You are not allowed to describeSecret on secrets", "PermissionDenied")
             return Answer.of(view.list(environment, folder, flags))
         return Answer.of({"secret": view.one(environment, folder, key, flags, int(said.get("version", 0)))})
 
@@ -235,7 +239,7 @@ class InfisicalStandIn:
 
     def _new_folder(self, body: Mapping[str, Any], caller: Caller) -> Answer:
         view = self._view(body.get("projectId", body.get("workspaceId", "")), caller)
-        view.demand("folders", body["environment"], body["path"], "")
+        view.demand("create", body["environment"], body["path"], "", "secret-folders")
         if not re.fullmatch(r"[A-Za-z0-9_-]+", body["name"]):
             raise Refused(422, "Folder name can only contain letters, numbers, dashes, and underscores", "Validation")
         folders = view.project.environments[body["environment"]]

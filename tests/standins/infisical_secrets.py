@@ -24,13 +24,29 @@ def absent(message: str) -> Refused:
 
 
 @dataclass(frozen=True, slots=True)
-class Denial:
-    """What somebody may not do, where everybody may do everything else."""
+class Rule:
+    """What a role allows or, inverted, forbids, as Infisical's roles say it. Without a rule that allows, all is."""
 
-    action: str  # describe, read, create, edit, delete, folders
-    folder: str = "*"
+    actions: tuple[str, ...]  # describeSecret, readValue, create, edit, delete
+    folder: str = "/**"
     key: str = "*"
     environment: str = "*"
+    subject: str = "secrets"
+    inverted: bool = False
+
+    @classmethod
+    def of(cls, told: Mapping[str, Any]) -> "Rule":
+        """A rule as the documentation has it, in JSON."""
+        conditions = told.get("conditions", {})
+        path = conditions.get("secretPath", {}).get("$glob", "/**")
+        return cls(tuple(told["action"]), path, "*", conditions.get("environment", "*"), told["subject"])
+
+    def matches(self, subject: str, action: str, at: tuple[str, str, str]) -> bool:
+        environment, folder, key = at
+        root = self.folder.removesuffix("/**")
+        inside = folder == root or (self.folder.endswith("/**") and f"{folder.rstrip('/')}/".startswith(f"{root}/"))
+        named = fnmatchcase(environment, self.environment) and fnmatchcase(key, self.key)
+        return subject == self.subject and action in self.actions and inside and named
 
 
 @dataclass(slots=True)
@@ -93,21 +109,22 @@ class View:
     """A project as somebody sees it."""
 
     project: Project
-    denials: list[Denial]
+    rules: list[Rule]
     hides: bool  # how a value that may not be seen is told in a list: hidden, or by refusing the list
 
-    def may(self, action: str, environment: str, folder: str, key: str) -> bool:
-        return not any(
-            fnmatchcase(action, each.action)
-            and fnmatchcase(environment, each.environment)
-            and fnmatchcase(folder, each.folder)
-            and fnmatchcase(key, each.key)
-            for each in self.denials
-        )
+    def may(self, action: str, environment: str, folder: str, key: str, subject: str = "secrets") -> bool:
+        at = (environment, folder, key)
+        matching = [each for each in self.rules if each.matches(subject, action, at)]
+        allowed = matching if any(not each.inverted for each in self.rules) else True
+        return bool(allowed) and not any(each.inverted for each in matching)
 
-    def demand(self, action: str, environment: str, folder: str, key: str) -> None:
-        if not self.may(action, environment, folder, key):
-            raise Refused(403, f"You are not allowed to {action} on secrets", "PermissionDenied")
+    def may_somewhere(self, action: str) -> bool:
+        allowing = [each for each in self.rules if not each.inverted]
+        return not allowing or any(action in each.actions for each in allowing)
+
+    def demand(self, action: str, environment: str, folder: str, key: str, subject: str = "secrets") -> None:
+        if not self.may(action, environment, folder, key, subject):
+            raise Refused(403, f"You are not allowed to {action} on {subject}", "PermissionDenied")
 
     def list(self, environment: str, folder: str, flags: Mapping[str, bool]) -> dict[str, Any]:
         """The answer to a list. What is not there is listed as if it were empty."""
@@ -126,13 +143,13 @@ class View:
         self, environment: str, path: str, asked: str, flags: Mapping[str, bool]
     ) -> Iterator[dict[str, Any]]:
         for key, secret in sorted(self.project.folder(environment, path).items()):
-            if not self.may("describe", environment, path, key):
+            if not self.may("describeSecret", environment, path, key):
                 continue
-            if flags["viewSecretValue"] and not self.may("read", environment, path, key):
+            if flags["viewSecretValue"] and not self.may("readValue", environment, path, key):
                 if path != asked:
                     continue  # in folders below, Infisical leaves it out
                 if not self.hides:
-                    self.demand("read", environment, path, key)
+                    self.demand("readValue", environment, path, key)
             yield self.told(environment, path, secret, flags)
 
     def told(
@@ -141,7 +158,7 @@ class View:
         """One secret, as an answer has it."""
         number = number or len(secret.versions)
         version = secret.versions[number - 1]
-        shown = flags["viewSecretValue"] and self.may("read", environment, path, secret.key)
+        shown = flags["viewSecretValue"] and self.may("readValue", environment, path, secret.key)
         value = self.expanded(environment, path, version.value) if flags["expandSecretReferences"] else version.value
         return {
             "id": secret.identity,
@@ -165,7 +182,7 @@ class View:
         def put_in(match: re.Match[str]) -> str:
             *where, key = match[1].split(".")
             env, at = (where[0], "/" + "/".join(where[1:])) if where else (environment, path)
-            if not self.may("read", env, at, key):
+            if not self.may("readValue", env, at, key):
                 raise Refused(403, "Failed to expand one or more secret references", "ForbiddenRequestError")
             found = self.project.environments.get(env, {}).get(at, {}).get(key)
             return self.expanded(env, at, found.versions[-1].value, depth + 1) if found and depth < 10 else ""
@@ -175,10 +192,10 @@ class View:
     def one(self, environment: str, folder: str, key: str, flags: Mapping[str, bool], version: int) -> dict[str, Any]:
         """The answer to a read. A version that is not there is looked for in what is imported, at any version."""
         secret = self.project.folder(environment, folder).get(key)
-        self.demand("describe", environment, folder, key)
+        self.demand("describeSecret", environment, folder, key)
         if secret and version <= len(secret.versions):
             if flags["viewSecretValue"]:
-                self.demand("read", environment, folder, key)
+                self.demand("readValue", environment, folder, key)
             return self.told(environment, folder, secret, flags, version)
         for env, at in reversed(self.project.imports.get((environment, folder), [])):
             if flags["include_imports"] and (found := self.project.folder(env, at).get(key)):

@@ -58,9 +58,9 @@ class InfisicalSubject:
 
     @asynccontextmanager
     async def spoiled(self, ref: Ref) -> AsyncIterator[type[SyncError]]:
-        self._infisical.deny("read", key=ref.id)
+        self._infisical.deny("readValue", key=ref.id)
         yield PermissionDenied
-        self._infisical.denials.clear()
+        self._infisical.rules.clear()
 
 
 @asynccontextmanager

@@ -1,14 +1,13 @@
 """Writes: a secret, its metadata, and the folders above it."""
 
-import contextlib
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import quote
 
 from keyferry.backends.infisical.client import Request
 from keyferry.backends.infisical.connection import Api, body_of
-from keyferry.backends.infisical.errors import NotThere, What
+from keyferry.backends.infisical.errors import CallDenied, NotThere, What
 from keyferry.backends.infisical.folders import joined, split
 from keyferry.backends.infisical.reading import Reader
 from keyferry.errors import BackendUnavailable, PermissionDenied, SecretMissing, SpecInvalid, ValueInvalid
@@ -91,18 +90,25 @@ def _metadata(before: Mapping[str, Any] | None, tags: Mapping[str, str]) -> list
 
 async def _make_folders(reader: Reader, name: str) -> None:
     """Make the folders above a secret, one after the other, as far as they lack."""
-    above = reader.connection.place.folder
-    for part in name.split("/")[:-1]:
-        parent = above
-
-        def request(api: Api, parent: str = parent, part: str = part) -> Request:
-            at = reader.connection.at(api, parent)
-            path = at.pop("secretPath")
-            return Request("POST", api.folders, body={**at, "path": path, "name": part})
-
-        with contextlib.suppress(BackendUnavailable):  # it is there, most likely; if not, writing the secret tells
-            await reader.connection.ask("CreateFolder", request, parent, "Create (Secret Folders)")
+    above, parts = reader.connection.place.folder, name.split("/")[:-1]
+    for number, part in enumerate(parts, 1):
+        try:
+            await reader.connection.ask("CreateFolder", _folder(reader, above, part), above, "Create (Secret Folders)")
+        except CallDenied:
+            if number == len(parts):
+                raise
+        except BackendUnavailable:
+            pass  # it is there, most likely; if not, writing the secret tells
         above = joined(above, part)
+
+
+def _folder(reader: Reader, parent: str, part: str) -> Callable[[Api], Request]:
+    def request(api: Api) -> Request:
+        at = reader.connection.at(api, parent)
+        path = at.pop("secretPath")
+        return Request("POST", api.folders, body={**at, "path": path, "name": part})
+
+    return request
 
 
 async def _send(reader: Reader, method: str, name: str, needs: str, **more: Any) -> None:
