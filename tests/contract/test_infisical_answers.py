@@ -1,5 +1,6 @@
 """What Infisical's answers become: secrets, versions, and errors that say what to do."""
 
+import asyncio
 import ssl
 from contextlib import aclosing
 from pathlib import Path
@@ -16,7 +17,7 @@ from keyferry.errors import (
     Throttled,
 )
 from keyferry.settings import Settings
-from keyferry.values import Ref, Value
+from keyferry.values import Ref, Scope, Value
 from tests.contract.infisical_stores import DB, listed, one, store
 from tests.servers import certificates
 from tests.standins import infisical_wire
@@ -332,6 +333,24 @@ async def test_what_is_wrong_with_a_certificate_is_told(
         if not made:  # the right authority is found by the next check
             cluster.secrets["infisical-ca"]["ca.crt"] = ca  # type: ignore[attr-defined]
             await backend.check()
+
+
+async def test_a_read_that_outlives_its_connection_is_an_answer(infisical: InfisicalStandIn, shop: InfisicalBackend):
+    infisical.put("db", "v")
+    await shop.check()
+    assert shop._reader
+    await shop._reader.connection.aclose()
+    assert "the store changed in the meantime" in str(await one(shop))
+
+
+async def test_two_catalogues_at_once_are_not_mixed_up(infisical: InfisicalStandIn, shop: InfisicalBackend):
+    for name in ("a/db", "b/db"):
+        infisical.put(name, "v")
+    scopes = [Scope(name_prefix="a/"), Scope(name_prefix="b/")] * 4
+    await listed(shop, scopes[0])
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(listed(shop, scope)) for scope in scopes]
+    assert [set(task.result()) for task in tasks] == [{"a/db"}, {"b/db"}] * 4
 
 
 async def test_without_a_ca_the_operators_own_authorities_are_trusted(

@@ -2,12 +2,14 @@
 
 import base64
 import json
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
+import yaml
 from typer.testing import CliRunner, Result
 
-from keyferry.cli import secret
+from keyferry.cli import commands
 from keyferry.cli.stores import Surroundings
 from keyferry.kube.client import Json, Kube
 from tests.contract.infisical_stores import CA, LOGIN, client
@@ -32,9 +34,8 @@ class Command:
             "caProvider": {"type": "Secret", "name": CA, "key": "ca.crt", "namespace": NAMESPACE},
             "auth": {"method": "UniversalAuth", "secretRef": ref},
         }
-        self.kube.objects["/apis/keyferry.dev/v1alpha1/clustersecretstores/infisical"] = {
-            "spec": {"provider": {"infisical": provider}, "prefix": "acme", **spec}
-        }
+        self.spec = {"provider": {"infisical": provider}, "prefix": "acme", **spec}
+        self.kube.objects["/apis/keyferry.dev/v1alpha1/clustersecretstores/infisical"] = {"spec": self.spec}
 
     def _secret(self, name: str, **data: str) -> None:
         coded = {key: base64.b64encode(text.encode()).decode() for key, text in data.items()}
@@ -42,12 +43,17 @@ class Command:
         self.kube.objects[f"/api/v1/namespaces/{NAMESPACE}/secrets/{name}"] = found
 
     def run(self, *words: str, value: str = "") -> Result:
+        arguments = ["secret", *words, "--cluster-store", "infisical", "--namespace", NAMESPACE]
+        return self.called(*arguments, value=value)
+
+    def called(self, *arguments: str, value: str = "") -> Result:
+        """The whole program, as its console script calls it."""
+
         async def connect() -> Kube:
             return cast("Kube", self.kube)
 
-        arguments = [*words, "--cluster-store", "infisical", "--namespace", NAMESPACE]
         around = Surroundings(connect, lambda: "")
-        return apart(lambda: CliRunner().invoke(secret.app, arguments, input=value.encode(), obj=around))
+        return apart(lambda: CliRunner().invoke(commands(), [*arguments], input=value.encode(), obj=around))
 
     def done(self, *words: str, value: str = "") -> str:
         result = self.run(*words, value=value)
@@ -88,3 +94,34 @@ def test_a_value_that_cannot_be_kept_is_refused_and_not_shown(infisical: Infisic
     assert result.exit_code == 1
     assert "Infisical cuts off space" in " ".join(result.stderr.split())
     assert "canary" not in result.output
+
+
+def test_a_store_is_checked_before_it_is_applied(infisical: InfisicalStandIn, tmp_path: Path):
+    infisical.put(f"acme/{NAMESPACE}/db", "canary")
+    infisical.put(f"acme/{NAMESPACE}/api", "canary")
+    infisical.deny("readValue", key="api")
+    command = Command(infisical, mapping={"by": "Paths"})
+    manifest = {"apiVersion": "keyferry.dev/v1alpha1", "kind": "ClusterSecretStore", "metadata": {"name": "new"}}
+    file = tmp_path / "store.yaml"
+    file.write_text(yaml.safe_dump({**manifest, "spec": command.spec}))
+
+    result = command.called("check", "-f", str(file))
+
+    lines = [line.strip() for line in result.output.splitlines()]
+    assert (result.exit_code, lines[:2]) == (0, ["ClusterSecretStore new: Ready", "login     accepted"])
+    assert any("Read Value on 1 of the secrets in folder /acme of environment prod" in line for line in lines)
+    assert "offers    1 secret" in lines
+    assert "canary" not in result.output
+
+
+def test_a_store_that_will_not_work_is_told_before_it_is_applied(infisical: InfisicalStandIn, tmp_path: Path):
+    command = Command(infisical, mapping={"by": "Paths"})
+    command.spec["provider"]["infisical"]["environment"] = "nowhere"
+    manifest = {"apiVersion": "keyferry.dev/v1alpha1", "kind": "ClusterSecretStore", "metadata": {"name": "new"}}
+    file = tmp_path / "store.yaml"
+    file.write_text(yaml.safe_dump({**manifest, "spec": command.spec}))
+
+    result = command.called("check", "-f", str(file))
+
+    assert result.exit_code == 1
+    assert "no folder as in folder / of environment nowhere" in " ".join(result.output.split())

@@ -116,8 +116,11 @@ async def test_what_a_value_refers_to_must_be_readable_too(shared: InfisicalStan
     shared.put("acme/payments/url", "${prod.umbrella.payments.db}")
     shared.allow(*documented()[0])
     async with reader(shared) as backend:
-        got = await backend.fetch([Ref("acme/payments/url")])
-    (answer,) = got.values()
+        access = await backend.check()
+        got = await backend.fetch([Ref("acme/payments/url"), DB])
+    answer = got[Ref("acme/payments/url")]
+    assert not access.listing
+    assert isinstance(got[DB], Value)
     assert isinstance(answer, PermissionDenied)
     assert "refers to one that the identity in Secret payments/infisical-login may not read" in str(answer)
 

@@ -139,8 +139,8 @@ class InfisicalBackend:
 
 
 _NO_LISTING = (
-    "Read Value on every secret in {where}: without it Infisical lists none of them with their values, so each is read "
-    "by a call of its own, and mapping by Tags and find do not work"
+    "Read Value on every secret in {where}, and on what their values refer to: without it Infisical lists none of them "
+    "with their values, so each is read by a call of its own, and mapping by Tags and find do not work"
 )
 
 

@@ -15,7 +15,7 @@ import orjson
 from yarl import URL
 
 from keyferry.backends.infisical.errors import About, Failure, told
-from keyferry.errors import CredentialsMissing
+from keyferry.errors import BackendUnavailable, CredentialsMissing
 
 _PATIENCE = 0.9  # of the store's timeout: so that an error that names the address comes before the budget's
 _LARGEST = 64 * 1024 * 1024  # bytes of an answer: one call brings a whole folder
@@ -62,6 +62,8 @@ class Client:
 
     async def ask(self, about: About, request: Request, token: str | None) -> Answer:
         """What Infisical answers. Raises SyncError."""
+        if self.session.closed:
+            raise BackendUnavailable("the store changed in the meantime; the next try uses the new one")
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         if request.etag:
             headers["If-None-Match"] = request.etag

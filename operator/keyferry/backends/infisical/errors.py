@@ -141,7 +141,7 @@ def _forbidden(failure: Failure, about: About) -> SyncError:
     if failure.says("token"):
         return _unauthorized(failure, about)
     if failure.says("secret reference"):
-        return PermissionDenied(
+        return CallDenied(
             f"a secret in {about.where} refers to one that {about.login} may not read: grant Read Value there, too"
         )
     return CallDenied(f"{about.login} may not do this in {about.where}: give it a role with {about.needs} there")

@@ -16,15 +16,22 @@ from keyferry.values import Entry
 NOBODY = "keyferry-there-is-no-such-secret"
 
 
+@dataclass(frozen=True, slots=True)
+class _Catalogue:
+    """What a folder's list told, but for values."""
+
+    folder: str = ""
+    etag: str = ""
+    entries: tuple[Entry, ...] = ()
+
+
 @dataclass(slots=True)
 class Reader:
     """Reads the secrets of a place. The last catalogue, without values, serves while Infisical says: as before."""
 
     connection: Connection
     imports: bool
-    _etag: str = field(default="", init=False)
-    _listed: str = field(default="", init=False)  # the folder whose catalogue this is
-    _catalogue: tuple[Entry, ...] = field(default=(), init=False)
+    _last: _Catalogue = field(default_factory=_Catalogue, init=False)
 
     def folder(self, below: str) -> str:
         """A folder below the store's, as far as the store reads folders one by one."""
@@ -33,14 +40,13 @@ class Reader:
 
     async def catalogue(self, below: str = "") -> tuple[Entry, ...]:
         """What is below a folder, without values. Raises SyncError."""
-        folder = self.folder(below)
-        known = self._etag if folder == self._listed else ""
-        answer = await self._list(folder, known, values=True)
-        if answer is not None:
-            secrets, etag = answer
-            self._catalogue = tuple(secret.entry(name) for name, secret in secrets.items())
-            self._etag, self._listed = etag, folder
-        return self._catalogue
+        folder, known = self.folder(below), self._last
+        answer = await self._list(folder, known.etag if known.folder == folder else "", values=True)
+        if answer is None:
+            return known.entries
+        secrets, etag = answer
+        self._last = _Catalogue(folder, etag, tuple(secret.entry(name) for name, secret in secrets.items()))
+        return self._last.entries
 
     async def values(self, below: str) -> dict[str, Secret]:
         """What is below a folder, with values. Raises SyncError."""

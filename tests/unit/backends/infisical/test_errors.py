@@ -10,7 +10,7 @@ from keyferry.backends.infisical.errors import (
     What,
     told,
 )
-from keyferry.errors import AuthFailed, BackendUnavailable, PermissionDenied, SyncError, Throttled
+from keyferry.errors import AuthFailed, BackendUnavailable, SyncError, Throttled
 
 ABOUT = About(
     "List", "the identity in Secret a/b", "infisical.example", "folder /apps of environment prod", "Read Value"
@@ -24,7 +24,7 @@ LOGIN = About("Login", "the identity in Secret a/b", "infisical.example", loggin
         (Failure(401), TokenRefused),
         (Failure(403, "tokenerror your token has expired"), TokenRefused),
         (Failure(403, "permissiondenied you are not allowed"), CallDenied),
-        (Failure(403, "failed to expand one or more secret references"), PermissionDenied),
+        (Failure(403, "failed to expand one or more secret references"), CallDenied),
         (Failure(404, "route get:/api/v4/secrets not found"), RouteUnknown),
         (Failure(404, "", own=False), RouteUnknown),
         (Failure(404, "secret with name 'x' not found"), NotThere),
