@@ -138,9 +138,9 @@ def _unauthorized(_: Failure, about: About) -> SyncError:
 
 
 def _forbidden(failure: Failure, about: About) -> SyncError:
-    if failure.says("token"):
+    if failure.says("tokenerror") or failure.says("access token"):
         return _unauthorized(failure, about)
-    if failure.says("secret reference"):
+    if failure.says("failed to expand"):
         return CallDenied(
             f"a secret in {about.where} refers to one that {about.login} may not read: grant Read Value there, too"
         )
@@ -154,7 +154,8 @@ def _not_found(failure: Failure, about: About) -> SyncError:
     return NotThere(f"Infisical has no such {what.value}: {about.where}", what)
 
 
-_ABSENT = (
+_ABSENT = (  # the first that fits counts: a key may be any of these words
+    ("secret with name", What.SECRET),
     ("folder", What.FOLDER),
     ("environment", What.ENVIRONMENT),
     ("project", What.PROJECT),

@@ -23,7 +23,9 @@ LOGIN = About("Login", "the identity in Secret a/b", "infisical.example", loggin
     [
         (Failure(401), TokenRefused),
         (Failure(403, "tokenerror your token has expired"), TokenRefused),
+        (Failure(403, "the access token was revoked"), TokenRefused),
         (Failure(403, "permissiondenied you are not allowed"), CallDenied),
+        (Failure(403, "forbidden: you may not view the value of secret with name 'api_token'"), CallDenied),
         (Failure(403, "failed to expand one or more secret references"), CallDenied),
         (Failure(404, "route get:/api/v4/secrets not found"), RouteUnknown),
         (Failure(404, "", own=False), RouteUnknown),
@@ -46,6 +48,7 @@ def test_a_failure_becomes_the_error_that_tells_what_to_do(failure: Failure, kin
         ("environment with slug 'prod' not found", What.ENVIRONMENT),
         ("project with id 'x' not found", What.PROJECT),
         ("secret with name 'x' not found", What.SECRET),
+        ("secret with name 'project-folder' not found", What.SECRET),
     ],
 )
 def test_what_is_not_there_is_told_apart(said: str, what: What):
