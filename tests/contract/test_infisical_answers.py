@@ -38,6 +38,7 @@ async def test_every_call_says_every_switch(infisical: InfisicalStandIn, shop: I
     assert len(lists) == 4
     assert all(call.query.keys() >= SWITCHES for call in calls)
     assert all("recursive" in call.query for call in lists)
+    assert {call.query["include_imports"] for call in calls if call not in lists} == {"false"}
     assert {text for call in calls for name, text in call.query.items() if name in SWITCHES} <= {"true", "false"}
 
 
