@@ -10,13 +10,16 @@ from typing import cast
 import pytest
 
 from keyferry.backends.base import Backend
+from keyferry.backends.infisical import InfisicalBackend
 from keyferry.backends.vault import VaultBackend
+from tests.contract import infisical_stores
 from tests.contract.aws_stores import ISSUER, SIGNER
 from tests.contract.subject import Subject
 from tests.contract.vault_stores import everything, store
 from tests.servers import vault_server
 from tests.standins.aws import AwsStandIn
 from tests.standins.aws_sts import Issuer, Role
+from tests.standins.infisical import InfisicalStandIn
 from tests.standins.vault_proxy import VaultProxy
 
 SUBJECTS = sorted(path.stem for path in (Path(__file__).parent / "subjects").glob("[!_]*.py"))
@@ -88,4 +91,17 @@ async def kv2(vault: VaultProxy, kv: str) -> AsyncIterator[VaultBackend]:
 async def kv1(vault: VaultProxy) -> AsyncIterator[VaultBackend]:
     """The same on an engine of version 1."""
     async with aclosing(store(vault, vault.vault.engine(1), spec={"version": "v1"})) as made:
+        yield made
+
+
+@pytest.fixture
+def infisical() -> Iterator[InfisicalStandIn]:
+    with InfisicalStandIn() as standin:
+        yield standin
+
+
+@pytest.fixture
+async def shop(infisical: InfisicalStandIn) -> AsyncIterator[InfisicalBackend]:
+    """A store on that project, whose identity may do everything."""
+    async with aclosing(infisical_stores.store(infisical)) as made:
         yield made

@@ -75,7 +75,7 @@ class AuditLog:
 def _event(event: dict[str, Any]) -> AuditEvent:
     about = event.get("objectRef", {})
     return AuditEvent(
-        user=event["user"]["username"],
+        user=event["user"].get("username", ""),  # none: its credentials were refused
         verb=event["verb"],
         group=about.get("apiGroup", ""),
         resource=about.get("resource", ""),

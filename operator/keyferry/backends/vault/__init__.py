@@ -1,7 +1,7 @@
 """HashiCorp Vault and OpenBao: KV secrets engines, of version 2 and 1.
 
-`backend` is what the operator asks. It asks through `connection`, which has a token (`session`, `logins`) and brings
-hvac in on first use (`sdk`). What differs between the engine's versions is in `kv2` and `kv1`.
+`backend` is what the operator asks. It asks through `connection`, which has a token (`backends.session`, `logins`) and
+brings hvac in on first use (`sdk`). What differs between the engine's versions is in `kv2` and `kv1`.
 """
 
 from keyferry.api.providers.vault import Vault

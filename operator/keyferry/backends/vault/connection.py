@@ -10,10 +10,10 @@ from keyferry.api.providers.vault import Vault
 from keyferry.backends.address import checked_address
 from keyferry.backends.base import Context
 from keyferry.backends.calling import Caller
+from keyferry.backends.session import Session
 from keyferry.backends.vault import sdk
 from keyferry.backends.vault.errors import About, CallDenied, TokenRefused
 from keyferry.backends.vault.logins import login_of
-from keyferry.backends.vault.session import Session
 from keyferry.errors import SpecInvalid, SyncError
 
 Call = Callable[[JSONAdapter], Any]

@@ -10,8 +10,8 @@ from hvac.api import auth_methods
 from keyferry.api.providers.references import SecretKeyRef, ServiceAccountRef
 from keyferry.api.providers.vault import VaultAuth, VaultMethod
 from keyferry.backends.base import Context
+from keyferry.backends.session import Grant, Login
 from keyferry.backends.vault.errors import About, CallDenied, TokenRefused
-from keyferry.backends.vault.session import Grant, Login
 from keyferry.errors import AuthFailed, BackendUnavailable, CredentialsMissing, SpecInvalid
 
 # A call to Vault with a token, or with none, within the store's budget.

@@ -1,4 +1,4 @@
-"""A store's token of Vault's: kept until it nears its end, renewed, and replaced where Vault refuses it."""
+"""A store's token: kept until it nears its end, renewed, and replaced where the backend refuses it."""
 
 import math
 import time
@@ -90,7 +90,7 @@ class Session:
         return self._current()
 
     async def instead_of(self, spent: Lease, *, certainly: bool) -> Lease | None:
-        """Another token than one that Vault refused; None where there is no reason to believe in another.
+        """Another token than one that was refused; None where there is no reason to believe in another.
 
         `certainly`: it is the token that is refused, and not what was asked for with it.
         """

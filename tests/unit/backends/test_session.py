@@ -3,7 +3,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from keyferry.backends.vault.session import Grant, Lease, Session
+from keyferry.backends.session import Grant, Lease, Session
 from keyferry.errors import AuthFailed, BackendUnavailable, SyncError
 
 
