@@ -75,10 +75,10 @@ def test_a_value_comes_by_a_service_accounts_token_follows_its_rotation_and_surv
     gcp.iam.allow(subject, EVERYTHING)
     world.plane.request("POST", f"/api/v1/namespaces/{namespace}/serviceaccounts", {"metadata": {"name": "reader"}})
     auth = {"workloadIdentity": {"serviceAccountRef": {"name": "reader"}, "provider": PROVIDER}}
-    ca = {"secretRef": {"name": "gcp", "key": "ca.crt"}}
+    ca = {"type": "Secret", "name": "gcp", "key": "ca.crt"}
     first = place.put("team_db", "first")
 
-    provider = {"gcp": {**place.provider, "auth": auth, "ca": ca}}
+    provider = {"gcp": {**place.provider, "auth": auth, "caProvider": ca}}
     world.apply(secret_store(namespace, "google", provider, prefix="team_", refresh={"timeout": "2s"}))
     world.apply(external_secret(namespace, store="google", kind="SecretStore", every="1s"))
     world.await_secret(namespace, "db", {"value": first})
@@ -114,7 +114,7 @@ def test_a_shared_store_maps_by_labels_and_annotations_and_a_refresh_without_new
     world, gcp, namespace = place.world, place.gcp, place.namespace
     ref = {"name": "gcp", "namespace": namespace}
     auth = {"serviceAccountKeySecretRef": {**ref, "key": "key.json"}}
-    provider = {"gcp": {**place.provider, "auth": auth, "ca": {"secretRef": {**ref, "key": "ca.crt"}}}}
+    provider = {"gcp": {**place.provider, "auth": auth, "caProvider": {"type": "Secret", **ref, "key": "ca.crt"}}}
     store = f"google-{uuid.uuid4().hex[:8]}"
     mine = place.put("a", "mine", {"namespace": namespace}, annotations={"key": "DB_PASSWORD"})
     place.put("b", "somebody else's", {"namespace": "other", "key": "theirs"})

@@ -290,7 +290,8 @@ async def test_a_certificate_that_is_not_trusted_is_told(azure: AzureStandIn, da
     azure.present(azure.ca if days < 0 else Authority.new(), days=days)
     text = await said(store(azure), BackendUnavailable)
     assert text == (
-        f"GetToken: no secure connection to {azure.host}: its certificate is not trusted; give its authority in ca"
+        f"GetToken: no secure connection to {azure.host}: its certificate is not trusted; "
+        "give its authority in caProvider"
     )
 
 

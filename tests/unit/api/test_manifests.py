@@ -7,23 +7,13 @@ import yaml
 
 from keyferry.api.kinds import KINDS
 from keyferry.api.reference import fields
+from tests.unit.api.paths import paths
 
 MANIFESTS = Path(__file__).resolve().parents[2] / "crds"
 ACCEPTED = sorted((MANIFESTS / "accepted").glob("*.yaml"))
 REJECTED = sorted((MANIFESTS / "rejected").glob("*.yaml"))
 SPECS = {kind.kind: kind.spec for kind in KINDS}
 BY_FILE = pytest.mark.parametrize("path", ACCEPTED, ids=lambda path: path.stem)
-
-
-def paths(value, at="spec"):
-    """The path of every field that is given, without the keys of free mappings."""
-    yield at
-    if isinstance(value, list):
-        for entry in value:
-            yield from paths(entry, f"{at}[]")
-    elif isinstance(value, dict):
-        for name, inner in value.items():
-            yield from paths(inner, f"{at}.{name}")
 
 
 @BY_FILE

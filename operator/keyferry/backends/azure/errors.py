@@ -173,7 +173,7 @@ def _at(about: About) -> str:
 _NO_ANSWER: Mapping[str, str] = {
     "unreachable": "cannot connect to {host}",
     "unknown host": "no DNS knows {host}: is the vault's name right? A private endpoint needs its own DNS zone",
-    "untrusted": "no secure connection to {host}: its certificate is not trusted; give its authority in ca",
+    "untrusted": "no secure connection to {host}: its certificate is not trusted; give its authority in caProvider",
     "proxy": "the proxy on the way to {host} fails",
     "timeout": "{host} does not answer in time",
     "broken off": "{host} breaks off",
