@@ -192,6 +192,7 @@ def test_a_deployment_runs_with_its_arguments_its_environment_and_nothing_else(d
         "POD_NAMESPACE",
         "KEYFERRY_DATA_DIR",
         "MALLOC_ARENA_MAX",
+        "MALLOC_MMAP_THRESHOLD_",
         "MALLOC_TRIM_THRESHOLD_",
         "POD_NAME",
         "GREETING",

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Annotated, Any, NoReturn, TypeVar
 
 import typer
-from kubernetes.aio.config import ConfigException
 
 from keyferry.cli.stores import Surroundings, Where
 from keyferry.errors import SyncError
+from keyferry.kube.official import ConfigException
 from keyferry.values import StoreKey
 
 T = TypeVar("T")

@@ -6,7 +6,6 @@ from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from kubernetes.aio.config import ConfigException, list_kube_config_contexts
 from pydantic import ValidationError
 
 from keyferry.api.model import problems
@@ -19,6 +18,7 @@ from keyferry.fetch.budget import Budget
 from keyferry.kube.client import Json, Kube, connect, path
 from keyferry.kube.cluster import StoreCluster
 from keyferry.kube.errors import NotFound
+from keyferry.kube.official import ConfigException, list_kube_config_contexts
 from keyferry.kube.status import API
 from keyferry.policy.mapping import ByNames, ByPaths, ByTags, Place, checked_key, mapping_of
 from keyferry.policy.namespaces import hierarchy, served

@@ -15,11 +15,10 @@ from urllib.parse import urlencode
 
 import aiohttp
 import orjson
-from kubernetes.aio import client as official
-from kubernetes.aio import config as official_config
 
 from keyferry import metrics
 from keyferry.errors import KubeUnavailable
+from keyferry.kube import official
 from keyferry.kube.errors import Unauthorized, error_for
 from keyferry.values import ApiServer
 
@@ -79,13 +78,13 @@ async def configuration() -> Any:
     """Where the API server is and how to log in: KUBECONFIG, the pod's ServiceAccount, or ~/.kube/config."""
     loaded = official.Configuration()
     if os.environ.get("KUBECONFIG"):
-        await official_config.load_kube_config(
+        await official.load_kube_config(
             config_file=os.environ["KUBECONFIG"], client_configuration=loaded, persist_config=False
         )
     elif os.environ.get("KUBERNETES_SERVICE_HOST"):
-        official_config.load_incluster_config(client_configuration=loaded)
+        official.load_incluster_config(client_configuration=loaded)
     elif (Path.home() / ".kube" / "config").exists():
-        await official_config.load_kube_config(client_configuration=loaded, persist_config=False)
+        await official.load_kube_config(client_configuration=loaded, persist_config=False)
     else:
         raise KubeUnavailable("no API server is configured: set KUBECONFIG, or run in a pod with a ServiceAccount")
     return loaded
