@@ -21,9 +21,9 @@ VAULT = 250  # ExternalSecrets on a real Vault
 class Lengths:
     """How long what needs its time is given."""
 
-    refreshes: int = 8
-    rounds: int = 2
-    down: float = 20.0
+    refreshes: int = 4
+    rounds: int = 1
+    down: float = 12.0
     throttled: int = 300
 
 
