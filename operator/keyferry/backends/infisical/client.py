@@ -14,18 +14,12 @@ import aiohttp
 import orjson
 from yarl import URL
 
+from keyferry.backends import certificates
 from keyferry.backends.infisical.errors import About, Failure, told
 from keyferry.errors import BackendUnavailable, CredentialsMissing
 
 _PATIENCE = 0.9  # of the store's timeout: so that an error that names the address comes before the budget's
 _LARGEST = 64 * 1024 * 1024  # bytes of an answer: one call brings a whole folder
-_CERTIFICATE = {  # OpenSSL's numbers of what is wrong with one
-    9: "certificate:early",
-    10: "certificate:expired",
-    62: "certificate:name",
-    63: "certificate:name",
-    64: "certificate:name",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,5 +159,5 @@ def _classes(error: Exception) -> tuple[str, ...]:
     names = tuple(cls.__name__ for cls in type(error).__mro__)
     found = getattr(error, "certificate_error", None)
     if isinstance(found, ssl.SSLCertVerificationError):
-        return (_CERTIFICATE.get(found.verify_code, "certificate:authority"), *names)
+        return (certificates.kind(found.verify_code), *names)
     return names

@@ -7,6 +7,7 @@ import enum
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from keyferry.backends import certificates
 from keyferry.errors import (
     AuthFailed,
     BackendUnavailable,
@@ -206,12 +207,7 @@ _REFUSED: Mapping[int, Tell] = {
     422: _not_understood,
 }
 _OF_HTTP: Mapping[str, Tell] = {
-    "certificate:expired": _untrusted("its certificate has expired, or the operator's clock is off"),
-    "certificate:early": _untrusted("its certificate is not yet valid, or the operator's clock is off"),
-    "certificate:name": _untrusted("its certificate is for another name or address"),
-    "certificate:authority": _untrusted(
-        "its certificate is of an authority that is not trusted: name the right one in caProvider"
-    ),
+    **{kind: _untrusted(words) for kind, words in certificates.WORDS.items()},
     "ClientSSLError": _untrusted("there is no agreement on TLS; is it https at all?"),
     "SSLError": _untrusted("there is no agreement on TLS; is it https at all?"),
     "ClientProxyConnectionError": _out_of_reach("cannot connect to the proxy on the way to {host}"),

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import aiohttp
 
+from keyferry.backends import certificates
 from keyferry.errors import (
     AuthFailed,
     BackendUnavailable,
@@ -73,7 +74,7 @@ def broken(failure: Exception, about: About) -> SyncError:
     """The error for a connection that does not come about, or breaks."""
     if isinstance(failure, aiohttp.ClientConnectorCertificateError | ssl.SSLCertVerificationError):
         number = getattr(getattr(failure, "certificate_error", failure), "verify_code", 0)
-        how = _CERTIFICATE.get(number, "its certificate is of an authority that is not trusted: name the right one")
+        how = _CERTIFICATE[certificates.kind(number)]
         return Untrusted(f"{about.operation}: no secure connection to {about.host}: {how}")
     words = next((words for kind, words in _BROKEN.items() if isinstance(failure, kind)), "{host} breaks off")
     return BackendUnavailable(f"{about.operation}: {words.format(host=about.host)}")
@@ -93,11 +94,10 @@ _BY_STATUS: Mapping[int, tuple[type[SyncError], str]] = {
     413: (SpecInvalid, "{about.what}: more than the API server takes"),
     422: (SpecInvalid, "{about.what}: the API server does not take that; it may be immutable"),
 }
-_CERTIFICATE = {  # OpenSSL's numbers of what is wrong with one
-    9: "its certificate is not yet valid, or the operator's clock is off",
-    10: "its certificate has expired, or the operator's clock is off",
-    62: "its certificate is for another name or address",
-    64: "its certificate is for another name or address",
+_CERTIFICATE: Mapping[str, str] = {
+    **certificates.WORDS,
+    # Where to name it depends on whether spec.server is given.
+    certificates.AUTHORITY: "its certificate is of an authority that is not trusted: name the right one",
 }
 _BROKEN: Mapping[type[Exception], str] = {  # the first that fits counts
     aiohttp.ClientProxyConnectionError: "the proxy on the way to {host} fails",

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from keyferry.backends import certificates
 from keyferry.errors import (
     AuthFailed,
     BackendUnavailable,
@@ -202,12 +203,7 @@ _REFUSED: Mapping[int, Tell] = {
     405: _not_found,
 }
 _OF_SDK: Mapping[str, Tell] = {
-    "certificate:expired": _untrusted("its certificate has expired, or the operator's clock is off"),
-    "certificate:early": _untrusted("its certificate is not yet valid, or the operator's clock is off"),
-    "certificate:name": _untrusted("its certificate is for another name or address"),
-    "certificate:authority": _untrusted(
-        "its certificate is of an authority that is not trusted: name the right one in caProvider"
-    ),
+    **{kind: _untrusted(words) for kind, words in certificates.WORDS.items()},
     "SSLError": _untrusted("there is no agreement on TLS; is it https at all?"),
     "ProxyError": _out_of_reach("the proxy on the way to {host} fails"),
     "ConnectTimeout": _out_of_reach("{host} does not answer in time"),

@@ -21,6 +21,7 @@ from requests.adapters import HTTPAdapter
 from urllib3.exceptions import HTTPError
 from urllib3.util.ssl_ import create_urllib3_context
 
+from keyferry.backends import certificates
 from keyferry.backends.vault.errors import About, Failure, told
 from keyferry.errors import CredentialsMissing
 
@@ -28,13 +29,6 @@ _PATIENCE = 0.9  # of the store's timeout: so that the SDK's error, which names 
 _LOUD = ("hvac", "requests", "urllib3")  # they log addresses with all that is in them at debug level
 # What hvac's and our own reading of an answer trips over when it is not what the API says.
 _TRIPPED = (TypeError, ValueError, LookupError, AttributeError, RecursionError)
-_CERTIFICATE = {  # OpenSSL's numbers of what is wrong with one
-    9: "certificate:early",
-    10: "certificate:expired",
-    62: "certificate:name",
-    63: "certificate:name",
-    64: "certificate:name",
-}
 
 
 class _Connections(HTTPAdapter):
@@ -175,7 +169,7 @@ def _classes(error: BaseException) -> tuple[str, ...]:
 def _certificate(error: object, depth: int = 8) -> str:
     """What is wrong with a certificate; the SDK wraps that several times, in several ways."""
     if isinstance(error, ssl.SSLCertVerificationError):
-        return _CERTIFICATE.get(error.verify_code, "certificate:authority")
+        return certificates.kind(error.verify_code)
     if not isinstance(error, BaseException) or not depth:
         return ""
     inner = (*error.args, getattr(error, "reason", None), error.__cause__, error.__context__)
