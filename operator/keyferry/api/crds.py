@@ -27,7 +27,8 @@ def _list(dumper: yaml.SafeDumper, data: list[Any]) -> yaml.Node:
 
 def _map(dumper: yaml.SafeDumper, data: dict[str, Any]) -> yaml.Node:
     plain_field = {"type", "description"} <= data.keys() and all(map(_scalar, data.values()))
-    return dumper.represent_mapping("tag:yaml.org,2002:map", data, flow_style=plain_field)
+    reference = data.get("x-kubernetes-map-type") == "atomic"  # there are dozens, and all are alike
+    return dumper.represent_mapping("tag:yaml.org,2002:map", data, flow_style=plain_field or reference)
 
 
 def _scalar(value: Any) -> bool:
@@ -35,7 +36,7 @@ def _scalar(value: Any) -> bool:
 
 
 class _Dumper(yaml.SafeDumper):
-    """Writes everything out where it stands, so that a reader need not look an alias up; a plain field in one line."""
+    """Writes everything out where it stands, so that a reader need not look an alias up; plain fields in one line."""
 
     yaml_representers: ClassVar[dict[Any, Any]] = {**yaml.SafeDumper.yaml_representers, list: _list, dict: _map}
 
@@ -45,7 +46,7 @@ class _Dumper(yaml.SafeDumper):
 
 def to_yaml(kind: Kind) -> str:
     """The CustomResourceDefinition as it is checked in. The same models give the same bytes."""
-    text: str = yaml.dump(kind.as_json(), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110)
+    text: str = yaml.dump(kind.as_json(), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=130)
     return _HEADER + text
 
 

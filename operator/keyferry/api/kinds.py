@@ -100,7 +100,7 @@ def _own_namespace(name: str, schema: Schema) -> Schema:
     if name not in REFERENCES:
         return schema
     says = "leave it out: a SecretStore uses its own namespace only"
-    refused = {"type": "string", "description": f"{says[0].upper()}{says[1:]}.", **rules(rule("false", says))}
+    refused = {"type": "string", "description": "Leave it out.", **rules(rule("false", says))}
     return {**schema, "properties": {**schema["properties"], "namespace": refused}}
 
 
