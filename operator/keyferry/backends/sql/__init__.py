@@ -1,7 +1,8 @@
 """Secrets as encrypted rows of a SQL table; for now in SQLite files that the operator keeps in its data folder.
 
 `place` says where a file is, `sqlite` opens and makes it, `schema` and `table` hold what every SQL database has in
-common, `cipher` what no database is trusted with. Nothing but this module may be imported before the first use.
+common, `backends/cipher.py` what no database is trusted with. Nothing but this module may be imported before the
+first use.
 """
 
 from typing import TYPE_CHECKING

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from keyferry.api.providers.sql import Sql
 from keyferry.backends.base import Access, Context
-from keyferry.backends.sql.cipher import SHORTEST_KEY, key_material
+from keyferry.backends.cipher import SHORTEST_KEY, key_material
 from keyferry.backends.sql.failures import mapped
 from keyferry.backends.sql.place import place_of
 from keyferry.backends.sql.schema import LONGEST_NAME

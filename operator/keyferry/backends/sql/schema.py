@@ -3,6 +3,7 @@
 from sqlalchemy import BigInteger, Column, Integer, LargeBinary, MetaData, String, Table, Text
 
 VERSION = 1
+SCHEME = "keyferry/sql/1"  # of the encryption
 LONGEST_NAME = 1024  # characters, as long as a remoteRef's key
 
 metadata = MetaData()

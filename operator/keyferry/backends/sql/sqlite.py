@@ -16,8 +16,8 @@ from sqlalchemy.engine import URL
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from sqlalchemy.pool import NullPool
 
+from keyferry.backends.cipher import Cipher, Vault
 from keyferry.backends.sql import schema
-from keyferry.backends.sql.cipher import Cipher, Vault
 from keyferry.backends.sql.failures import VOLUME
 from keyferry.backends.sql.place import Place
 from keyferry.backends.sql.table import Table
@@ -98,7 +98,8 @@ class Database:
             )
         _, database_id, salt, key_check = row
         whole = isinstance(database_id, str) and isinstance(salt, bytes) and isinstance(key_check, bytes)
-        cipher = Vault(database_id, salt, key_check).cipher(self._key.material) if whole else None
+        vault = Vault(schema.SCHEME, database_id, salt, key_check) if whole else None
+        cipher = vault.cipher(self._key.material) if vault else None
         if cipher is None:
             raise AuthFailed(
                 f"{self._place}: {self._key.source} does not hold the key that the database was made with; "
@@ -138,7 +139,7 @@ def _prepare(place: Place, key: bytes) -> None:
         folder.mkdir(mode=0o700, exist_ok=True)
         _narrow(folder, 0o700)
     if not place.path.exists():
-        _make(place.path, Vault.new(key))
+        _make(place.path, Vault.new(schema.SCHEME, key))
     _narrow(place.path, 0o600)
 
 

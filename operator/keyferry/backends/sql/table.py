@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from keyferry.backends.sql.cipher import Cipher, Identity, Sealed
+from keyferry.backends.cipher import Cipher, Identity, Sealed
 from keyferry.backends.sql.schema import LONGEST_NAME, secret
 from keyferry.values import Entry, Value
 

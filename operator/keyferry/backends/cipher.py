@@ -1,7 +1,10 @@
-"""How a value is encrypted, and bound to its row: AES-256-GCM under a key that only this database has.
+"""How a value is encrypted, and bound to its place: AES-256-GCM under a key that only this database has.
 
-The database is trusted with nothing. Whoever moves a ciphertext to another row, edits the row's tags or version, or
-brings back an older ciphertext makes a row that does not open.
+For backends that store what they are given, such as SQL: they are trusted with nothing. Whoever moves a ciphertext to
+another row or document, edits its tags or version, or brings back an older ciphertext makes one that does not open.
+
+A scheme is a text such as keyferry/sql/1. It is part of all that is derived and bound, so that what one kind of
+database holds opens in no other.
 """
 
 import hmac
@@ -17,7 +20,6 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 SHORTEST_KEY = 32  # characters
 _NONCE = 12  # bytes: 96 bits, as GCM is made for
-_SCHEME = "keyferry/sql/1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,38 +43,41 @@ class Sealed:
 class Vault:
     """What a database says of its own encryption. None of it is secret."""
 
+    scheme: str
     database_id: str
     salt: bytes
     key_check: bytes
 
     @classmethod
-    def new(cls, key: bytes) -> "Vault":
+    def new(cls, scheme: str, key: bytes) -> "Vault":
         """That of a database which does not exist yet, and which this key will open."""
         database_id, salt = os.urandom(16).hex(), os.urandom(32)
-        return cls(database_id, salt, _derive(key, salt, f"{_SCHEME} key check {database_id}"))
+        return cls(scheme, database_id, salt, _derive(key, salt, f"{scheme} key check {database_id}"))
 
     def cipher(self, key: bytes) -> "Cipher | None":
         """The cipher of this database; None when the key is not the one that it was made with."""
-        expected = _derive(key, self.salt, f"{_SCHEME} key check {self.database_id}")
+        expected = _derive(key, self.salt, f"{self.scheme} key check {self.database_id}")
         if not hmac.compare_digest(expected, self.key_check):
             return None
-        return Cipher(self.database_id, AESGCM(_derive(key, self.salt, f"{_SCHEME} values {self.database_id}")))
+        values = _derive(key, self.salt, f"{self.scheme} values {self.database_id}")
+        return Cipher(self.scheme, self.database_id, AESGCM(values))
 
 
 @dataclass(frozen=True, slots=True)
 class Cipher:
     """Seals and opens the values of one database."""
 
+    scheme: str
     database_id: str
     _aes: AESGCM = field(repr=False)
 
     def seal(self, identity: Identity, data: bytes) -> Sealed:
-        """The value, to be opened only in the row that the identity names."""
+        """The value, to be opened only where the identity says."""
         nonce = os.urandom(_NONCE)
         return Sealed(nonce, self._aes.encrypt(nonce, data, self._bound_to(identity)))
 
     def open(self, identity: Identity, sealed: Sealed) -> bytes | None:
-        """The value; None when it was not sealed in this row as the row is now."""
+        """The value; None when it was not sealed for this place as it is now."""
         if len(sealed.nonce) != _NONCE:
             return None
         try:
@@ -83,7 +88,7 @@ class Cipher:
     def _bound_to(self, identity: Identity) -> bytes:
         # JSON, because no two identities have the same text: a separator could be part of a name.
         tags = sorted(identity.tags.items())
-        return json.dumps([_SCHEME, self.database_id, identity.name, identity.version, tags]).encode()
+        return json.dumps([self.scheme, self.database_id, identity.name, identity.version, tags]).encode()
 
 
 def key_material(secret: bytes) -> bytes | None:

@@ -6,10 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from keyferry.backends.sql.cipher import Cipher, Identity, Sealed, Vault, key_material
+from keyferry.backends.cipher import Cipher, Identity, Sealed, Vault, key_material
 
+SCHEME = "keyferry/sql/1"
 KEY = b"a key of at least 32 characters, this"
-VAULT = Vault.new(KEY)
+VAULT = Vault.new(SCHEME, KEY)
 ROW = Identity("db", 7, {"namespace": "payments", "key": "db"})
 
 UNHURRIED = settings(deadline=None, max_examples=50)  # a busy machine is no reason to fail
@@ -75,7 +76,7 @@ def test_the_order_of_tags_says_nothing():
 
 
 def test_a_row_of_another_database_does_not_open():
-    assert cipher(Vault.new(KEY)).open(ROW, CIPHER.seal(ROW, b"v")) is None
+    assert cipher(Vault.new(SCHEME, KEY)).open(ROW, CIPHER.seal(ROW, b"v")) is None
 
 
 @UNHURRIED
@@ -107,9 +108,13 @@ def test_another_key_is_known_as_such_before_anything_is_opened():
     assert VAULT.cipher(KEY + b"!") is None
 
 
+def test_a_vault_of_another_kind_of_database_knows_no_key():
+    assert replace(VAULT, scheme="keyferry/other/1").cipher(KEY) is None
+
+
 @pytest.mark.parametrize("part", ["database_id", "salt", "key_check"])
 def test_a_vault_that_was_edited_knows_no_key(part: str):
-    assert replace(VAULT, **{part: getattr(Vault.new(KEY), part)}).cipher(KEY) is None
+    assert replace(VAULT, **{part: getattr(Vault.new(SCHEME, KEY), part)}).cipher(KEY) is None
 
 
 def test_the_key_is_in_no_repr():
