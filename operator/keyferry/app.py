@@ -1,8 +1,10 @@
 """The composition root: from settings to clients, queues and reconciliations, and how they run."""
 
 import asyncio
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 from keyferry import metrics
 from keyferry.fetch.cache import Room
@@ -12,6 +14,7 @@ from keyferry.kube.fence import Hold, clock
 from keyferry.kube.lease import Leases
 from keyferry.kube.metadata_watch import SecretWatch
 from keyferry.kube.watched import Watched
+from keyferry.schedule.worker import Queue
 from keyferry.settings import Settings
 from keyferry.sync.picture import Picture
 from keyferry.sync.shard import Shard, number_of
@@ -23,7 +26,9 @@ _STALL_SECONDS = 60.0  # without a beat, the scheduler has stopped
 _WATCH_STALL_SECONDS = 900.0
 _PURGE_SECONDS = 1.0
 _CALM_SECONDS = 0.25
-_FIRST_BURST_LOOKS = 20  # whether the first burst of work is over, at most
+_ROUND_LOOKS = 20  # at whether the first burst of work is over; then, whether enough got done to wait for more
+_ROUNDS = 12
+_MUCH = 200  # pieces of work in a round
 
 
 @dataclass(slots=True)
@@ -40,6 +45,7 @@ class App:
     clock: Callable[[], float] = clock
     watched: Watched = field(default_factory=Watched)
     learnt: asyncio.Event = field(default_factory=asyncio.Event, init=False)  # everything was seen once
+    calm: asyncio.Event = field(default_factory=asyncio.Event, init=False)  # and has been worked on
     waking: Waking = field(init=False)
     webhooks: Webhooks = field(init=False)
     secret_watch: SecretWatch = field(init=False)
@@ -69,22 +75,36 @@ class App:
                 self.learnt.set()
                 self.election.ready()
                 group.create_task(self.secret_watch.run(version))
-                group.create_task(self.picture.keep())
+                group.create_task(self._keep_the_picture())
                 group.create_task(self._measure())
                 group.create_task(self._purge())
         finally:
             self._ended = True
 
-    async def calm(self) -> None:
-        """Return when what was learnt at first has been worked on, or after a while."""
-        await self.learnt.wait()
-        for _ in range(_FIRST_BURST_LOOKS):
-            await asyncio.sleep(_CALM_SECONDS)
-            if not self._busy():
+    async def _keep_the_picture(self) -> None:
+        await self._first_burst()
+        self.calm.set()  # watches begin
+        await self.picture.keep()
+
+    async def _first_burst(self) -> None:
+        """Return when what was learnt at first has been worked on, or little of it gets done: some store may be stuck.
+
+        What changes meanwhile is not seen before, so this ends in any case.
+        """
+        for _ in range(_ROUNDS):
+            before = self._finished()
+            for _ in range(_ROUND_LOOKS):
+                await asyncio.sleep(_CALM_SECONDS)
+                if not any(queue.busy for queue in self._queues()):
+                    return
+            if self._finished() - before < _MUCH:
                 return
 
-    def _busy(self) -> bool:
-        return any(queue.busy for shard in self.shards.values() for queue in shard.queues.values())
+    def _finished(self) -> int:
+        return sum(queue.finished for queue in self._queues())
+
+    def _queues(self) -> Iterator[Queue[Any]]:
+        return itertools.chain.from_iterable(shard.queues.values() for shard in self.shards.values())
 
     async def leave(self) -> None:
         """Finish what is being written and let others take over, before `run` is cancelled."""
@@ -97,7 +117,7 @@ class App:
             return "the operator has stopped working"
         if not self.learnt.is_set():
             return None
-        beats = [queue.beat or now for shard in self.shards.values() for queue in shard.queues.values()]
+        beats = [queue.beat or now for queue in self._queues()]
         if now - min(beats, default=now) > _STALL_SECONDS:
             return "the scheduler has not looked at its queue for a minute"
         if now - (self.election.beat or now) > _STALL_SECONDS:

@@ -142,7 +142,7 @@ async def _see(app: App) -> None:
     """
     await app.learnt.wait()
     _spare_what_stays()
-    await app.calm()
+    await app.calm.wait()
     await lifecycle.see(lambda registry, call: handlers.register(registry, app.picture, call))
 
 

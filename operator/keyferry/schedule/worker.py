@@ -45,6 +45,7 @@ class Queue(Generic[K]):
     group: Callable[[K], Hashable] = lambda _: None
     share: int = sys.maxsize
     beat: float = field(default=0.0, init=False)  # when the heap was last looked at: liveness depends on it
+    finished: int = field(default=0, init=False)  # how often a key was worked
     _slots: dict[K, _Slot] = field(default_factory=dict, init=False)
     _heap: list[tuple[float, int, K]] = field(default_factory=list, init=False)
     _order: "itertools.count[int]" = field(default_factory=itertools.count, init=False)
@@ -170,6 +171,7 @@ class Queue(Generic[K]):
 
     def _done(self, group: Hashable, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
+        self.finished += 1
         self._release(group)
         self._woken.set()
         if not task.cancelled() and (bug := task.exception()):
