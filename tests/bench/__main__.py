@@ -10,7 +10,7 @@ from pathlib import Path
 from tests.bench.ground import TooSlow, prepared
 from tests.bench.picture import drawn
 from tests.bench.report import Machine, Report, write_json
-from tests.bench.run import LONG, SCENARIOS, Run, lengths, usual
+from tests.bench.run import LONG, SCENARIOS, Lengths, Run, usual
 from tests.bench.usage import BUSY
 from tests.controlplane import binaries
 from tests.controlplane.troubles import TROUBLES
@@ -69,7 +69,7 @@ def measure(screen: Screen, asked: argparse.Namespace) -> None:
     found = binaries.ensure(say=screen.say)
     screen.heading(f"Starting, on {machine}")
     with prepared(found, asked.patience) as ground:
-        rows = Run(ground, screen, asked.n, asked.chosen, LONG if asked.long else lengths(asked.n)).everything()
+        rows = Run(ground, screen, asked.n, asked.chosen, LONG if asked.long else Lengths()).everything()
         chart, others = drawn(ground, asked.n), ground.sampler.share_of_others()
     seconds = time.monotonic() - began
     write_json(ROOT / "build" / "bench.json", rows)

@@ -21,7 +21,7 @@ VAULT = 250  # ExternalSecrets on a real Vault
 class Lengths:
     """How long what needs its time is given."""
 
-    refreshes: int = 4
+    refreshes: int = 3
     rounds: int = 1
     down: float = 12.0
     throttled: int = 300
@@ -33,11 +33,6 @@ LONG = Lengths(refreshes=100, rounds=5, down=60.0, throttled=500)
 def usual(size: int) -> frozenset[str]:
     """What is measured where nobody chose: of very many only what depends on how many there are."""
     return frozenset(SCENARIOS) if size <= 2 * REFERENCE else frozenset(_OF_MANY - {"outage"})
-
-
-def lengths(size: int) -> Lengths:
-    """Of a run that is to be short."""
-    return Lengths() if size <= 2 * REFERENCE else Lengths(refreshes=3)
 
 
 @dataclass(slots=True)

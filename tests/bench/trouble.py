@@ -13,10 +13,8 @@ from tests.bench.rows import Row, row
 from tests.bench.steady import Beating, looked
 from tests.bench.usage import BUSY
 
-RATE, TOO_MANY = (
-    50,
-    1000,
-)  # calls a second: what the throttling backend bears, and what a store is allowed that knows it not
+RATE = 50  # calls a second that the throttling backend bears
+ALLOWED = (RATE, 1000)  # calls a second that a store is allowed which knows that, and one which does not
 KEYS = 100  # of an ExternalSecret there
 STORES, EACH, EVERY, TURNS = 20, 10, 2, 2
 _SLOWEST_CHECK = 4.0  # seconds between two looks at a store that is down, at most
@@ -26,24 +24,29 @@ _QUICKEST_CHECK = 0.8 * _SLOWEST_CHECK  # as chance has it
 def throttled(ground: Ground, size: int) -> Iterator[Row]:
     """A backend that bears 50 calls a second, one secret a call: a store that knows it, and one that does not.
 
-    Few ExternalSecrets with many keys each, so that it is the backend that limits and not the work of writing.
+    Each has an account of its own, so both are tried at once. Few ExternalSecrets with many keys each, so that it is
+    the backend that limits and not the work of writing.
     """
-    for allowed in (RATE, TOO_MANY):
-        group = ground.group(f"throttle-{allowed}", size // KEYS, keys=KEYS, batching=False)
-        account, since = group.account, len(ground.ledger)
+    groups = {rate: ground.group(f"throttle-{rate}", size // KEYS, keys=KEYS, batching=False) for rate in ALLOWED}
+    since = len(ground.ledger)
+    for group in groups.values():
         ground.declare(group, "5s")
+    for allowed, group in groups.items():
         ground.synced(group, since, within=120)
-        account.limit(RATE)
+        group.account.limit(RATE)
         ground.world.patch("ClusterSecretStore", "", group.store, {"spec": {"refresh": {"callsPerSecond": allowed}}})
-        ground.world.still(account.counts, for_seconds=1.5, within=60)
-        since, asked = len(ground.ledger), len(account.calls())
-        began = account.rotate()
+    for group in groups.values():
+        ground.world.still(group.account.counts, for_seconds=1.5, within=60)
+    since, asked = len(ground.ledger), {allowed: len(group.account.calls()) for allowed, group in groups.items()}
+    began = {allowed: group.account.rotate() for allowed, group in groups.items()}
+    for allowed, group in groups.items():
         ground.synced(group, since, within=60 + size / 5)
-        noticed = looked(account.sweeps(asked), began)
-        calls = [call for call in account.calls(asked) if call.at >= noticed]
-        wrong = ground.wrong(group, dict.fromkeys(account.secrets, 1))
-        ground.remove(group)
+        noticed = looked(group.account.sweeps(asked[allowed]), began[allowed])
+        calls = [call for call in group.account.calls(asked[allowed]) if call.at >= noticed]
+        wrong = ground.wrong(group, dict.fromkeys(group.account.secrets, 1))
         yield from _throttled(f"callsPerSecond {allowed}", group, calls, wrong)
+    for group in groups.values():
+        ground.remove(group)
 
 
 def _throttled(store: str, group: Group, calls: list[Call], wrong: int) -> Iterator[Row]:
@@ -106,16 +109,17 @@ def one_stuck(ground: Ground, rounds: int) -> Iterator[Row]:
     stuck, *others = groups
     grid = _beats(ground, others)
     _delays(ground, groups, others, grid, 1)  # to warm up
-    without, with_one, began = _Half([], []), _Half([], []), time.time()
-    for _ in range(TURNS):
+    without, with_one = _Half([], []), _Half([], [])
+    for turn in range(TURNS):
+        if turn:
+            ground.written(stuck, SECRETS, EACH, since, within=60)  # it has come back
+        began = time.time()
         without.add(ground, _delays(ground, groups, others, grid, rounds), began)
         stuck.account.stick(stuck=True)
         ground.until(lambda: _asked_lately(stuck.account), "that the stuck store is asked", within=30, poll=0.1)
         began, since = time.time(), len(ground.ledger)
         with_one.add(ground, _delays(ground, groups, others, grid, rounds), began)
         stuck.account.stick(stuck=False)
-        ground.written(stuck, SECRETS, EACH, since, within=60)
-        began = time.time()
     for group in groups:
         ground.remove(group)
     yield from _compared(f"{STORES} stores, one of them stuck", without, with_one)

@@ -12,7 +12,7 @@ from tests.servers import vault_server
 from tests.standins.vault_proxy import VaultProxy
 
 _NAMESPACE, _LOGIN = "vault-0", "vault-login"
-_EVERY = 3  # seconds
+_EVERY = 2  # seconds
 _SHARED = 5  # ExternalSecrets that read one secret
 
 
@@ -65,7 +65,7 @@ def _refreshed(ground: Ground, engine: _Engine, store: str, wanted: dict[str, st
     ground.quiet(1.0)
     since, looks = len(ground.ledger), ground.world.syncs()
     engine.reads()
-    ground.until(lambda: ground.world.syncs() >= looks + 3 * len(wanted), "three refreshes", within=60)
+    ground.until(lambda: ground.world.syncs() >= looks + 2 * len(wanted), "two refreshes", within=60)
     rounds = (ground.world.syncs() - looks) / len(wanted)
     yield row(
         name,
