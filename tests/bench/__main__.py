@@ -10,7 +10,7 @@ from pathlib import Path
 from tests.bench.ground import TooSlow, prepared
 from tests.bench.picture import drawn
 from tests.bench.report import Machine, Report, write_json
-from tests.bench.run import LONG, SCENARIOS, Lengths, Run, usual
+from tests.bench.run import LONG, PROVIDERS, SCENARIOS, Lengths, Run, usual
 from tests.bench.usage import BUSY
 from tests.controlplane import binaries
 from tests.controlplane.troubles import TROUBLES
@@ -28,7 +28,7 @@ def options() -> argparse.Namespace:
     parser.add_argument(
         "--only",
         default="",
-        help=f"some of {','.join(SCENARIOS)} (default: all; of more than 2000 those that depend on it)",
+        help=f"some of {','.join(SCENARIOS)} (default: all; of more than 2000 those that depend on it), or {PROVIDERS}",
     )
     parser.add_argument(
         "--docs", action="store_true", help="write docs/benchmarks.md, also where only some were chosen"
@@ -38,8 +38,12 @@ def options() -> argparse.Namespace:
     asked = parser.parse_args()
     asked.chosen = frozenset(filter(None, asked.only.split(","))) or usual(asked.n)
     asked.docs = asked.docs or not asked.only
-    if unknown := asked.chosen - set(SCENARIOS):
-        parser.error(f"there is no scenario {', '.join(sorted(unknown))}; there are {', '.join(SCENARIOS)}")
+    if unknown := asked.chosen - {*SCENARIOS, PROVIDERS}:
+        parser.error(
+            f"there is no scenario {', '.join(sorted(unknown))}; there are {', '.join(SCENARIOS)}, {PROVIDERS}"
+        )
+    if PROVIDERS in asked.chosen and len(asked.chosen) > 1:
+        parser.error(f"{PROVIDERS} is a run of its own")
     if asked.n % 100 or asked.n <= 0:
         parser.error("N must be a multiple of 100")
     return asked
@@ -70,17 +74,24 @@ def measure(screen: Screen, asked: argparse.Namespace) -> None:
     screen.heading(f"Starting, on {machine}")
     with prepared(found, asked.patience) as ground:
         rows = Run(ground, screen, asked.n, asked.chosen, LONG if asked.long else Lengths()).everything()
-        chart, others = drawn(ground, asked.n), ground.sampler.share_of_others()
+        chart, others = None if PROVIDERS in asked.chosen else drawn(ground, asked.n), ground.sampler.share_of_others()
     seconds = time.monotonic() - began
     write_json(ROOT / "build" / "bench.json", rows)
     if asked.docs:
-        Report(asked.n, rows, chart, machine, seconds, _command(asked), others).write(ROOT / "docs" / "benchmarks.md")
-    else:
+        report = Report(*_named(asked), rows, chart, machine, seconds, _command(asked), others)
+        report.write(ROOT / "docs" / "benchmarks.md")
+    elif chart:
         (ROOT / "build" / "bench.svg").write_text(chart.svg())
     said = "docs/benchmarks.md and build/bench.json have" if asked.docs else "build/bench.json and build/bench.svg have"
     if others > BUSY:
         screen.failed(f"{others:.0%} of the processors went to other work meanwhile: times and ratios are worth little")
     screen.heading(f"{said} all of it. It took {seconds:.0f} s.")
+
+
+def _named(asked: argparse.Namespace) -> tuple[str, str]:
+    """What the run's part of the page is called, for programs and for readers."""
+    title = f"{asked.n:,} ExternalSecrets"
+    return (PROVIDERS, f"{title} with each provider") if PROVIDERS in asked.chosen else (str(asked.n), title)
 
 
 def _command(asked: argparse.Namespace) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from tests.bench import begin, steady, trouble, vault
+from tests.bench import begin, providers, steady, trouble, vault
 from tests.bench.bare import Bare, measure
 from tests.bench.begin import REFERENCE
 from tests.bench.ground import AT_REST, Ground, Group
@@ -11,6 +11,7 @@ from tests.bench.rows import Row
 from tests.demo.screen import Screen
 
 SCENARIOS = ("first", "restart", "stuck", "throttle", "refresh", "rotate", "rotateall", "outage", "shared", "vault")
+PROVIDERS = "providers"  # a run of its own: it takes minutes
 _BEATING = {"refresh", "rotate", "rotateall", "outage"}
 _OF_MANY = {"first", "restart"} | _BEATING
 _NAMESPACES = 10
@@ -63,6 +64,8 @@ class Run:
             self._told("throttled", trouble.throttled(self.ground, self.lengths.throttled))
         if "vault" in self.chosen:
             self._told("Vault", vault.vault(self.ground, VAULT))
+        if PROVIDERS in self.chosen:
+            self._told("", providers.rotations(self.ground, self.screen, self.size))
         if group and self.chosen & _BEATING:
             self._beating(group)
         if self.now and "outage" in self.chosen:

@@ -40,9 +40,9 @@ def test_without_the_bare_minimum_a_time_is_not_judged_and_says_why():
 
 
 def test_the_page_keeps_what_people_wrote_and_what_is_about_other_sizes(tmp_path):
-    page = placed(placed("# Benchmarks\n\nWords.\n", 1000, "old"), 10000, "many")
+    page = placed(placed("# Benchmarks\n\nWords.\n", "1000", "old"), "10000", "many")
 
-    renewed = placed(page, 1000, "new")
+    renewed = placed(page, "1000", "new")
 
     assert renewed == page.replace("old", "new")
     assert renewed.startswith("# Benchmarks\n\nWords.\n")
@@ -53,7 +53,7 @@ def test_what_is_not_reached_is_on_the_page_with_its_reason(tmp_path):
     page.write_text("# Benchmarks\n")
     missed = row("refresh, nothing changed", "CPU of the operator for one", 0.8, "ms", at_most=0.3)
 
-    Report(1000, [missed], CHART, MACHINE, 100.0, "make bench", 0.02).write(page)
+    Report("1000", "1,000 ExternalSecrets", [missed], CHART, MACHINE, 100.0, "make bench", 0.02).write(page)
 
     assert reason(missed.scenario, missed.what) in page.read_text()
     assert (tmp_path / "benchmarks-1000.svg").read_text() == CHART.svg()
