@@ -1,8 +1,11 @@
 """What the API server refuses, as exceptions; one table turns its answers into them."""
 
+import re
 from typing import Any
 
 from keyferry.errors import KubeUnavailable, SyncError
+
+_ADMISSION = re.compile(r"ValidatingAdmissionPolicy '[-a-z0-9.]+'|admission webhook \"[-A-Za-z0-9.]+\"")
 
 
 class KubeError(SyncError):
@@ -60,6 +63,8 @@ def error_for(code: int, status: Any, what: str) -> SyncError:
     words = f"the API server answered {code} {status.get('reason') or ''}".rstrip() + f" to {what}"
     if code == 429 or code >= 500:
         return KubeUnavailable(words)
+    if denied := _ADMISSION.search(str(status.get("message") or "")):  # its reasons could quote what was sent
+        words += f", denied by {denied[0]}"
     return _BY_CODE.get(code, KubeError)("; ".join((words, *causes)), causes=causes)
 
 

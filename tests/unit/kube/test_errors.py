@@ -63,3 +63,14 @@ def test_a_conflict_tells_with_whom():
 @pytest.mark.parametrize("answer", [None, "text", [], {}, {"details": None}, {"reason": None}], ids=str)
 def test_an_answer_that_is_no_status_is_an_error_all_the_same(answer: Any):
     assert str(error_for(404, answer, "GET pods a/b")) == "the API server answered 404 to GET pods a/b"
+
+
+@pytest.mark.parametrize(
+    "who", ["ValidatingAdmissionPolicy 'keyferry-secrets'", 'admission webhook "validate.kyverno.svc"']
+)
+def test_who_denied_it_is_told_and_no_more_of_its_words(who):
+    message = f'secrets "db" is forbidden: {who} denied the request: hunter2 is too short'
+
+    told = str(error_for(403, {"reason": "Forbidden", "message": message}, "PATCH secrets a/db"))
+
+    assert told == f"the API server answered 403 Forbidden to PATCH secrets a/db, denied by {who}"
