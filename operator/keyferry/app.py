@@ -13,6 +13,7 @@ from keyferry.kube.election import Election
 from keyferry.kube.fence import Hold, clock
 from keyferry.kube.lease import Leases
 from keyferry.kube.metadata_watch import SecretWatch
+from keyferry.kube.reach import Reach
 from keyferry.kube.watched import Watched
 from keyferry.schedule.worker import Queue
 from keyferry.settings import Settings
@@ -43,7 +44,7 @@ class App:
     lease_kube: Kube
     settings: Settings
     clock: Callable[[], float] = clock
-    watched: Watched = field(default_factory=Watched)
+    watched: Watched = field(init=False)
     learnt: asyncio.Event = field(default_factory=asyncio.Event, init=False)  # everything was seen once
     calm: asyncio.Event = field(default_factory=asyncio.Event, init=False)  # and has been worked on
     waking: Waking = field(init=False)
@@ -58,8 +59,9 @@ class App:
     _ended: bool = field(default=False, init=False)
 
     def __post_init__(self) -> None:
+        self.watched = Watched(Reach(self.settings.namespaces))
         self.waking = Waking(self.watched, self._nudge, self._nudge_store)
-        self.secret_watch = SecretWatch(self.kube, self.watched.secrets, self.waking.secret)
+        self.secret_watch = SecretWatch(self.kube, self.watched.secrets, self.waking.secret, self.watched.reach)
         self.webhooks = Webhooks(self.kube, self.watched, self.hinted, served=bool(self.settings.webhook_listen))
         self.picture = Picture(self.kube, self.waking, self.secret_watch, self.clock)
         leases = Leases(self.lease_kube, self.settings.namespace, self.settings.webhook_address)
@@ -71,10 +73,10 @@ class App:
             async with self._group as group:
                 group.create_task(self.election.run())
                 await self.election.looked.wait()  # what is free is taken first, and need not be learnt once more then
-                version = await self.picture.learn()
+                await self.picture.learn()
                 self.learnt.set()
                 self.election.ready()
-                group.create_task(self.secret_watch.run(version))
+                group.create_task(self.secret_watch.run())
                 group.create_task(self._keep_the_picture())
                 group.create_task(self._measure())
                 group.create_task(self._purge())

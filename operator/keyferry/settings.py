@@ -40,6 +40,7 @@ _ANY_PATH = re.compile(r"(?<=[^/:])/+\*?$")  # at the end of a pattern it says n
 class Settings:
     """How this operator runs."""
 
+    namespaces: tuple[str, ...] = ()  # where it works; none: everywhere
     listen: str = ":8080"  # host:port; without a host every address, of IPv6 and IPv4
     data_dir: Path = DEFAULT_DATA_DIR
     allow_ambient_in_namespaces: bool = False

@@ -332,9 +332,9 @@ class FakeKube(Kube):
         while True:
             for resource, event in self.history[told:]:
                 told += 1
-                if resource == at.resource and int(event["object"]["metadata"]["resourceVersion"]) > int(
-                    resource_version
-                ):
+                metadata = event["object"]["metadata"]
+                here = f"/namespaces/{metadata.get('namespace')}/" in at.url or "/namespaces/" not in at.url
+                if resource == at.resource and here and int(metadata["resourceVersion"]) > int(resource_version):
                     yield _as_metadata(event) if accept == METADATA else event
             try:
                 async with asyncio.timeout_at(end):

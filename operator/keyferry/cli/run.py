@@ -18,6 +18,7 @@ from keyferry.cli import sealed
 from keyferry.errors import SyncError
 from keyferry.handlers import hooks, lifecycle, probes
 from keyferry.kube.client import connect
+from keyferry.kube.reach import Reach
 from keyferry.settings import DEFAULT_DATA_DIR, LARGEST_CATALOGUE, Settings
 
 _LOG = logging.getLogger(__name__)
@@ -69,6 +70,10 @@ def run(  # noqa: PLR0913 - each is an option
     namespace: Annotated[
         str, typer.Option(help="Where the replicas' Leases are.", envvar="POD_NAMESPACE")
     ] = "keyferry-system",
+    only_namespace: Annotated[
+        list[str] | None,
+        typer.Option(help="A namespace to work in, and in no other but those named likewise. Default: all."),
+    ] = None,
     allow_endpoint: Annotated[
         list[str] | None,
         typer.Option(help="Another backend address that SecretStores may name (scheme://host:port; * is a wildcard)."),
@@ -77,6 +82,7 @@ def run(  # noqa: PLR0913 - each is an option
     """Run the operator: in a pod as its ServiceAccount, or wherever KUBECONFIG points."""
     log.configure(log_level, log_format)
     settings = Settings(
+        namespaces=tuple(only_namespace or ()),
         listen=listen,
         webhook_listen=webhook_listen,
         webhook_address=_of_url(webhook_address),
@@ -109,8 +115,9 @@ async def _operate(settings: Settings) -> None:
     told = asyncio.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(name, told.set)
-    kube = await connect(timeout=settings.kube_timeout, connections=settings.kube_connections)
-    lease_kube = await connect(timeout=settings.kube_timeout, connections=_LEASE_CONNECTIONS)
+    timeout, connections = settings.kube_timeout, settings.kube_connections
+    kube = await connect(timeout=timeout, connections=connections, watches=len(Reach(settings.namespaces).places))
+    lease_kube = await connect(timeout=timeout, connections=_LEASE_CONNECTIONS)
     async with kube, lease_kube:
         app = App(kube, lease_kube, settings)
         async with probes.served(app, settings.listen), hooks.served(app, settings.webhook_listen):
@@ -143,7 +150,7 @@ async def _see(app: App) -> None:
     await app.learnt.wait()
     _spare_what_stays()
     await app.calm.wait()
-    await lifecycle.see(lambda registry, call: handlers.register(registry, app.picture, call))
+    await lifecycle.see(lambda registry, call: handlers.register(registry, app.picture, call), app.watched.reach)
 
 
 def _spare_what_stays() -> None:

@@ -14,5 +14,8 @@ from keyferry.sync.picture import Picture
 def register(registry: kopf.OperatorRegistry, picture: Picture, call: Call) -> None:
     """Register every handler. `call` runs a function of `picture` where it lives: Kopf has a thread of its own."""
     lifecycle.register(registry)
-    for module in (external_secret, store, namespace):
+    for module in (external_secret, store):
         module.register(registry, picture, call)
+    if picture.reach.everywhere:  # else nothing cluster-wide may be seen
+        store.register_cluster_wide(registry, picture, call)
+        namespace.register(registry, picture, call)

@@ -9,13 +9,14 @@ import datetime as dt
 import functools
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 import kopf
 import uvloop
 
 from keyferry.kube.client import configuration
+from keyferry.kube.reach import Reach
 
 Call = Callable[..., None]  # call(function, *arguments, **keywords): run it in the operator's own loop
 
@@ -74,7 +75,7 @@ def register(registry: kopf.OperatorRegistry) -> None:
         )
 
 
-async def see(register_all: Callable[[kopf.OperatorRegistry, Call], None]) -> None:
+async def see(register_all: Callable[[kopf.OperatorRegistry, Call], None], reach: Reach) -> None:
     """Run Kopf until cancelled; where it ends by itself, run it again after a pause."""
     loop = asyncio.get_running_loop()
 
@@ -85,7 +86,15 @@ async def see(register_all: Callable[[kopf.OperatorRegistry, Call], None]) -> No
     while True:
         registry, stop, ended = kopf.OperatorRegistry(), threading.Event(), asyncio.Event()
         register_all(registry, call)
-        threading.Thread(target=_run, args=(registry, stop, functools.partial(call, ended.set)), daemon=True).start()
+        seeing = kopf.operator(
+            registry=registry,
+            settings=settings(),
+            clusterwide=reach.everywhere,
+            namespaces=reach.namespaces,
+            standalone=True,
+            stop_flag=stop,
+        )
+        threading.Thread(target=_run, args=(seeing, functools.partial(call, ended.set)), daemon=True).start()
         try:
             await ended.wait()
         finally:
@@ -97,12 +106,10 @@ async def see(register_all: Callable[[kopf.OperatorRegistry, Call], None]) -> No
         await asyncio.sleep(_PAUSE_SECONDS)
 
 
-def _run(registry: kopf.OperatorRegistry, stop: threading.Event, ended: Callable[[], None]) -> None:
+def _run(seeing: Coroutine[Any, Any, None], ended: Callable[[], None]) -> None:
     """Kopf's thread. What Kopf raises goes to `threading.excepthook`."""
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(
-                kopf.operator(registry=registry, settings=settings(), clusterwide=True, standalone=True, stop_flag=stop)
-            )
+            runner.run(seeing)
     finally:
         ended()

@@ -28,7 +28,6 @@ METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 APPLY = "application/apply-patch+yaml"  # JSON is YAML
 MERGE_PATCH = "application/merge-patch+json"
-_WATCHES = 2  # at once, at most
 _PATIENCE = 4  # times the limit of one request: so long is a connection waited for that is free
 
 
@@ -96,7 +95,8 @@ class Kube:
 
     config: Any
     timeout: float  # seconds, of one request
-    connections: int  # for requests; a watch has one of its own
+    connections: int  # for requests
+    watches: int = 1  # at once, which have a connection of their own each
     _api: Any = field(init=False, repr=False)
     _slots: asyncio.Semaphore = field(init=False, repr=False)
 
@@ -104,7 +104,7 @@ class Kube:
         self._slots = asyncio.Semaphore(self.connections)
 
     async def __aenter__(self) -> Self:
-        self.config.connection_pool_maxsize = self.connections + _WATCHES
+        self.config.connection_pool_maxsize = self.connections + self.watches + 1  # the one whose watch has just ended
         # A .netrc would be looked for at every request (7 % of the CPU of a first sync); nobody logs in here with one.
         self.config.client_session_kwargs = {"trust_env": False}
         self._api = official.ApiClient(configuration=self.config)
@@ -253,6 +253,6 @@ def _parsed(text: bytes) -> Json | None:
     return answer if isinstance(answer, dict) else None
 
 
-async def connect(*, timeout: float = 30.0, connections: int = 32) -> Kube:
+async def connect(*, timeout: float = 30.0, connections: int = 32, watches: int = 1) -> Kube:
     """A connection that is not open yet; its context opens and closes it. `timeout`: seconds, of one request."""
-    return Kube(await configuration(), timeout, connections)
+    return Kube(await configuration(), timeout, connections, watches)

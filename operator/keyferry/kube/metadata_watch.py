@@ -7,8 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from keyferry.errors import KubeUnavailable
-from keyferry.kube.client import METADATA, METADATA_LIST, Kube, path
+from keyferry.kube.client import METADATA, METADATA_LIST, At, Kube, path
 from keyferry.kube.errors import Gone, KubeError
+from keyferry.kube.reach import Reach
 from keyferry.kube.secrets import SecretMeta, meta_of
 from keyferry.kube.watched import Deletions
 from keyferry.values import Key
@@ -18,15 +19,43 @@ _WATCH_SECONDS = 290
 _PAUSE_SECONDS = 1.0
 _PAGE = "500"
 _FRESH_SECONDS = 90.0  # the API server sends a bookmark every minute where nothing else happens
-_SECRETS = path("v1", "secrets")
+
+
+class SecretWatch:
+    """Calls `seen` with every Secret that appears, changes or goes, within the reach; `known` is what there is."""
+
+    def __init__(self, kube: Kube, known: dict[Key, SecretMeta], seen: Callable[[Key], None], reach: Reach) -> None:
+        self.parts = [Part(kube, place, known, seen) for place in reach.places]
+
+    @property
+    def alive_at(self) -> float:
+        """The loop's time when each part last did, or tried, something."""
+        return min(part.alive_at for part in self.parts)
+
+    @property
+    def fresh(self) -> bool:
+        """Whether `known` is what there is, but for the last moment: the API server is telling of every change."""
+        return all(part.fresh for part in self.parts)
+
+    async def list(self) -> None:
+        """Bring `known` up to date and tell of every difference. It may be asked for while `run` goes on."""
+        for part in self.parts:
+            await part.list()
+
+    async def run(self) -> None:
+        """Watch for ever, from what was listed."""
+        async with asyncio.TaskGroup() as group:
+            for part in self.parts:
+                group.create_task(part.run())
 
 
 @dataclass(slots=True)
-class SecretWatch:
-    """Calls `seen` with every Secret that appears, changes or goes (then with None)."""
+class Part:
+    """The watch of one namespace, or of all."""
 
     kube: Kube
-    known: dict[Key, SecretMeta]
+    namespace: str  # "" for all
+    known: dict[Key, SecretMeta]  # of all parts
     seen: Callable[[Key], None]
     alive_at: float = field(default=0.0, init=False)  # the loop's time when the watch last did, or tried, something
     _told_at: float = field(default=-math.inf, init=False)  # when the API server last told something
@@ -34,39 +63,39 @@ class SecretWatch:
     _deletions: Deletions = field(default_factory=Deletions, init=False)
 
     @property
+    def _at(self) -> At:
+        return path("v1", "secrets", self.namespace)
+
+    @property
     def fresh(self) -> bool:
-        """Whether `known` is what there is, but for the last moment: the API server is telling of every change."""
+        """As of all parts."""
         return asyncio.get_running_loop().time() - self._told_at < _FRESH_SECONDS
 
-    async def list(self) -> str:
-        """Bring `known` up to date, tell of every difference, and return the version to watch from.
-
-        It may be asked for while `run` goes on.
-        """
+    async def list(self) -> None:
+        """As of all parts; the watch goes on from here."""
         with self._deletions.heard() as gone:
             found, version = await self._listed()
         found = {key: meta for key, meta in found.items() if meta.uid not in gone}
-        for key in self.known.keys() - found.keys():
+        for key in [key for key in self.known.keys() - found.keys() if self.namespace in ("", key.namespace)]:
             if int(self.known[key].resource_version) <= int(version):  # else it was made while the pages were read
                 self._forget(key)
         for key, meta in found.items():
             self._learn(key, meta)
+        self._version = version
         self._told()
-        return version
 
     async def _listed(self) -> tuple[dict[Key, SecretMeta], str]:
         found: dict[Key, SecretMeta] = {}
         query = {"limit": _PAGE}
         while True:
-            page = await self.kube.get(_SECRETS, accept=METADATA_LIST, **query)
+            page = await self.kube.get(self._at, accept=METADATA_LIST, **query)
             found |= {_key(item): meta_of(item["metadata"]) for item in page.get("items") or ()}
             if not (more := page["metadata"].get("continue")):
                 return found, page["metadata"]["resourceVersion"]
             query["continue"] = more
 
-    async def run(self, version: str) -> None:
-        """Watch for ever, from the version that `list` returned."""
-        self._version = version
+    async def run(self) -> None:
+        """Watch for ever, from what was listed."""
         while True:
             self._beat()
             try:
@@ -81,13 +110,13 @@ class SecretWatch:
 
     async def _list_again(self) -> None:
         try:
-            self._version = await self.list()
+            await self.list()
         except (KubeError, KubeUnavailable) as broken:
             _LOG.warning("listing Secrets: %s", broken)
             await asyncio.sleep(_PAUSE_SECONDS)
 
     async def _follow(self) -> None:
-        async for event in self.kube.watch(_SECRETS, self._version, accept=METADATA, seconds=_WATCH_SECONDS):
+        async for event in self.kube.watch(self._at, self._version, accept=METADATA, seconds=_WATCH_SECONDS):
             metadata = event["object"]["metadata"]
             self._told()
             if event["type"] != "BOOKMARK":

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from keyferry.kube.client import Json
+from keyferry.kube.reach import Reach
 from keyferry.kube.secrets import SecretMeta
 from keyferry.settings import REFRESH_ANNOTATION
 from keyferry.values import Key, StoreKey
@@ -71,6 +72,7 @@ class Deletions:
 class Watched:
     """Objects by key as plain JSON (spec, status and the metadata that matters), and who depends on what."""
 
+    reach: Reach = field(default_factory=Reach)
     external_secrets: dict[Key, Json] = field(default_factory=dict)
     stores: dict[StoreKey, Json] = field(default_factory=dict)
     namespaces: dict[str, Json] = field(default_factory=dict)

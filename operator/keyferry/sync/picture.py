@@ -3,8 +3,9 @@
 import asyncio
 import contextlib
 import logging
+import sys
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from dataclasses import dataclass, field
 
 from keyferry.errors import KubeUnavailable
@@ -12,6 +13,7 @@ from keyferry.kube.client import JSON, METADATA_LIST, Json, Kube, path
 from keyferry.kube.errors import KubeError, NotFound
 from keyferry.kube.fence import Clock
 from keyferry.kube.metadata_watch import SecretWatch
+from keyferry.kube.reach import Reach
 from keyferry.kube.status import API
 from keyferry.sync.waking import Waking
 
@@ -23,7 +25,8 @@ _FIRST_RELIST_SECONDS = 30.0  # by then watches tell of everything; of what went
 _LAG_SECONDS = 5.0  # how far a watch may be behind a list
 _DEAF_RELISTS = 3  # that found what no watch told of: a quarter of an hour
 
-_RESOURCES = {"namespaces": "v1", "clustersecretstores": API, "secretstores": API, "externalsecrets": API}
+_IN_NAMESPACES = {"secretstores": API, "externalsecrets": API}
+_RESOURCES = {"namespaces": "v1", "clustersecretstores": API, **_IN_NAMESPACES}
 
 
 @dataclass(slots=True)
@@ -51,13 +54,10 @@ class Picture:
         """
         return next((resource for resource, relists in self._untold.items() if relists >= _DEAF_RELISTS), None)
 
-    async def learn(self) -> str:
-        """See everything once before any work begins, so that no work is done on half a picture.
-
-        Returns the version to watch Secrets from.
-        """
+    async def learn(self) -> None:
+        """See everything once before any work begins, so that no work is done on half a picture."""
         async with self._learning:
-            return await self._learn()
+            await self._learn()
 
     async def learn_since(self, moment: float) -> None:
         """Have seen everything at that time of the clock or later, however far behind the watches are."""
@@ -72,48 +72,49 @@ class Picture:
             await asyncio.sleep(pause)
             pause = _RELIST_SECONDS
             try:
-                for resource in _RESOURCES:
+                for resource in self._resources:
                     await self._relist(resource)
+                await self._learn_own_namespaces()
             except (KubeError, KubeUnavailable) as failure:
                 _LOG.warning("cannot see what watches may have missed: %s", failure)
 
-    async def _learn(self) -> str:
+    async def _learn(self) -> None:
         while True:
             began = self.clock()
             try:
-                version = await self._learnt()
+                await self._learn_all()
             except NotFound:
                 _LOG.warning("Keyferry's CRDs are not there yet: install the chart, or apply crds/; waiting for them")
             except (KubeError, KubeUnavailable) as failure:
                 _LOG.warning("cannot see what there is: %s; trying again", failure)
             else:
                 self._began = began
-                return version
+                return
             await asyncio.sleep(_RETRY_SECONDS)
 
-    async def _learnt(self) -> str:
-        version = await self.secret_watch.list()
-        for resource in _RESOURCES:
-            listed: set[tuple[str, str]] = set()
+    async def _learn_all(self) -> None:
+        await self.secret_watch.list()
+        await self._learn_own_namespaces()
+        for resource in self._resources:
             with self.waking.deletions.heard() as gone:
-                async for page in self._pages(resource, JSON):
-                    for body in page.get("items") or ():
-                        if body["metadata"]["uid"] not in gone:
-                            self._see(resource)(body, deleted=False)
-                        listed.add(_named(body))
-            self.waking.only(resource, listed, int(page["metadata"]["resourceVersion"]))
-        return version
+                listed = _Listed()
+                async for body in self._all(resource, JSON, listed):
+                    if body["metadata"]["uid"] not in gone:
+                        self._see(resource)(body, deleted=False)
+            self.waking.only(resource, listed.names, listed.version)
+
+    async def _learn_own_namespaces(self) -> None:
+        """Where the operator was told its namespaces it may read each, but neither list nor watch them."""
+        for name in self.reach.namespaces:
+            try:
+                self.waking.namespace(await self.kube.get(path("v1", "namespaces", name=name)), deleted=False)
+            except NotFound:
+                self.waking.namespace_gone(name)
 
     async def _relist(self, resource: str) -> None:
-        listed: set[tuple[str, str]] = set()
-        news: list[Json] = []
-        version = "0"
-        async for page in self._pages(resource, METADATA_LIST):
-            version = page["metadata"]["resourceVersion"]
-            items = page.get("items") or ()
-            listed |= {_named(item) for item in items}
-            news += [item for item in items if self.waking.news(resource, item)]
-        self.waking.only(resource, listed, int(version))
+        listed = _Listed()
+        news = [item async for item in self._all(resource, METADATA_LIST, listed) if self.waking.news(resource, item)]
+        self.waking.only(resource, listed.names, listed.version)
         if news:
             await asyncio.sleep(_LAG_SECONDS)
             await self._make_good(resource, news)
@@ -137,14 +138,37 @@ class Picture:
         see = {"namespaces": self.waking.namespace, "externalsecrets": self.waking.external_secret}
         return see.get(resource, self.waking.store)
 
-    async def _pages(self, resource: str, accept: str) -> AsyncIterator[Json]:
-        at, query = path(_RESOURCES[resource], resource), {"limit": _PAGE}
-        while True:
-            page = await self.kube.get(at, accept=accept, **query)
-            yield page
-            if not (more := page["metadata"].get("continue")):
-                return
-            query["continue"] = more
+    @property
+    def reach(self) -> Reach:
+        """Which namespaces are seen."""
+        return self.waking.watched.reach
+
+    @property
+    def _resources(self) -> Collection[str]:
+        """What is listed."""
+        return _RESOURCES if self.reach.everywhere else _IN_NAMESPACES
+
+    async def _all(self, resource: str, accept: str, listed: "_Listed") -> AsyncIterator[Json]:
+        """Every object there is of a resource."""
+        for place in self.reach.places:
+            at, query = path(_RESOURCES[resource], resource, place), {"limit": _PAGE}
+            while True:
+                page = await self.kube.get(at, accept=accept, **query)
+                for item in page.get("items") or ():
+                    listed.names.add(_named(item))
+                    yield item
+                if not (more := page["metadata"].get("continue")):
+                    break
+                query["continue"] = more
+            listed.version = min(listed.version, int(page["metadata"]["resourceVersion"]))
+
+
+@dataclass(slots=True)
+class _Listed:
+    """What lists of a resource had, and the version that all of them are as new as."""
+
+    names: set[tuple[str, str]] = field(default_factory=set)
+    version: int = sys.maxsize
 
 
 def _named(item: Json) -> tuple[str, str]:

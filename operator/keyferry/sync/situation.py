@@ -159,6 +159,8 @@ def usable_store(
     if store is None or (store.checked_at is None and store.health is None and not store.suspended):
         if wanted in watched.stores:
             return None
+        if not wanted.namespace and not watched.reach.everywhere:
+            raise StoreNotFound(f"{wanted} cannot be seen: Keyferry works in some namespaces only; use a SecretStore")
         raise StoreNotFound(f"there is no {wanted}: create it, or correct secretStoreRef")
     if isinstance(store.spec, ClusterSecretStoreSpec):
         namespace = watched.namespaces[key.namespace]

@@ -11,6 +11,7 @@ from keyferry.errors import KubeUnavailable
 from keyferry.kube.client import At, Json
 from keyferry.kube.errors import Gone
 from keyferry.kube.metadata_watch import SecretWatch
+from keyferry.kube.reach import Reach
 from keyferry.kube.secrets import SecretMeta
 from keyferry.settings import ADOPT_ANNOTATION, OWNER_ANNOTATION
 from keyferry.values import Key
@@ -38,22 +39,23 @@ class Server(FakeKube):
     def lists(self) -> int:
         return sum(each.method == "GET" for each in self.requests)
 
-    def secret(self, name: str, **metadata: Any) -> None:
-        self.put("secrets", name, "team", type="Opaque", data={"k": "Y2FuYXJ5"}, metadata=metadata)
+    def secret(self, name: str, namespace: str = "team", **metadata: Any) -> None:
+        self.put("secrets", name, namespace, type="Opaque", data={"k": "Y2FuYXJ5"}, metadata=metadata)
 
 
 class Bed:
     """A watch over a server, and what it told."""
 
-    def __init__(self) -> None:
+    def __init__(self, *namespaces: str) -> None:
         self.kube = Server()
         self.told: list[str] = []
         self.known: dict[Key, SecretMeta] = {}
-        self.watch = SecretWatch(self.kube, self.known, lambda key: self.told.append(key.name))
+        self.watch = SecretWatch(self.kube, self.known, lambda key: self.told.append(key.name), Reach(namespaces))
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        task = asyncio.create_task(self.watch.run(await self.watch.list()))
+        await self.watch.list()
+        task = asyncio.create_task(self.watch.run())
         await asyncio.sleep(0.1)
         try:
             yield
@@ -212,9 +214,35 @@ async def test_after_a_watch_broke_more_may_be_there_than_is_known(broken: Excep
         raise KubeUnavailable("down")
 
     bed.kube.breaks = [broken, KubeUnavailable("still")]
-    version = await bed.watch.list()
+    await bed.watch.list()
     bed.kube.before = fail
-    task = asyncio.create_task(bed.watch.run(version))
+    task = asyncio.create_task(bed.watch.run())
+    await asyncio.sleep(0.5)
+    assert not bed.watch.fresh
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_of_some_namespaces_each_is_watched_and_no_other():
+    bed = Bed("one", "two")
+    bed.kube.secret("a", "one")
+    bed.kube.secret("b", "other")
+    async with bed.running():
+        assert (bed.told, bed.watch.fresh) == (["a"], True)
+        bed.kube.secret("c", "two")
+        bed.kube.secret("d", "other")
+        await asyncio.sleep(0.5)
+        assert bed.told == ["a", "c"]
+        bed.kube.remove("secrets", "a", "one")
+        await bed.watch.list()
+        assert bed.known.keys() == {Key("two", "c")}
+
+
+async def test_one_namespaces_watch_that_broke_makes_all_that_is_known_stale():
+    bed = Bed("one", "two")
+    bed.kube.breaks = [KubeUnavailable("broken")]
+    await bed.watch.list()
+    task = asyncio.create_task(bed.watch.run())
     await asyncio.sleep(0.5)
     assert not bed.watch.fresh
     task.cancel()

@@ -80,8 +80,8 @@ async def test_our_own_secret_whose_making_nobody_told_of_is_not_taken_for_a_str
     async with World() as world:
         await ready(world)
         world.kube.after = failing("secrets", KubeUnavailable("answer lost"))
-        world.app.secret_watch.seen = lambda _: None
-        world.app.secret_watch.known = {}
+        world.app.secret_watch.parts[0].seen = lambda _: None
+        world.app.secret_watch.parts[0].known = {}
         world.external_secret()
         await world.rest(10)
         assert (world.held(), world.reason()) == ({"k": b"v1"}, "Synced")

@@ -87,7 +87,7 @@ def _never_again() -> None:
 async def test_it_has_stopped_when_the_watch_of_secrets_has():
     async with World() as world:
         await world.rest(5)
-        world.app.secret_watch.alive_at -= 901
+        world.app.secret_watch.parts[0].alive_at -= 901
         assert world.app.stopped() == "the watch of Secrets has done nothing for a quarter of an hour"
 
 

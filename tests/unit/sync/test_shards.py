@@ -267,7 +267,7 @@ async def test_a_secret_that_is_deleted_while_it_is_listed_is_not_there_any_more
                 world.kube.after = lambda _: None
                 world.kube.remove("secrets", "db", TEAM)
                 _, event = world.kube.history.pop()  # the watch has told of it already
-                world.app.secret_watch._deleted(world.key("db"), meta_of(event["object"]["metadata"]))
+                world.app.secret_watch.parts[0]._deleted(world.key("db"), meta_of(event["object"]["metadata"]))
 
         world.kube.after = deleted
         await world.app.picture.learn_since(world.app.clock())

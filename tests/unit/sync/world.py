@@ -19,7 +19,8 @@ from tests.unit.fakes import FakeBackend, FakeKube, Request
 from tests.unit.sync import backends
 
 TEAM = "team"
-_SEEN = ("namespaces", "clustersecretstores", "secretstores", "externalsecrets")
+_IN_NAMESPACES = ("secretstores", "externalsecrets")
+_SEEN = ("namespaces", "clustersecretstores", *_IN_NAMESPACES)
 
 
 class World:
@@ -73,12 +74,14 @@ class World:
 
     async def _see(self, app: App) -> None:
         """What Kopf does: tell of everything that is there and of every change, a little later."""
-        told = 0
+        told, only = 0, app.settings.namespaces
         await app.learnt.wait()
         while True:
             for resource, event in self.kube.history[told:]:
                 told += 1
-                if resource in _SEEN:
+                if resource in (_IN_NAMESPACES if only else _SEEN) and (
+                    not only or event["object"]["metadata"]["namespace"] in only
+                ):
                     app.picture.told(resource, event["object"], deleted=event["type"] == "DELETED")
             await self.kube.news.wait()
             await asyncio.sleep(0.05)
