@@ -1,6 +1,10 @@
 import json
+import subprocess
+import sys
 import time
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import yaml
@@ -10,6 +14,7 @@ from tests.controlplane.api import RequestFailed
 from tests.controlplane.chart import HelmFailed, notes_of, of_kind
 
 CRDS = Path(__file__).parents[2] / "crds"
+CHART = Path(__file__).parents[2] / "helm" / "keyferry"
 OWN = "keyferry.dev"
 
 RIGHTS = {
@@ -42,6 +47,12 @@ NO_RIGHTS = {
     ("rbac.authorization.k8s.io", "clusterrolebindings", "create"),
 }
 
+NETWORK: dict[str, Any] = {
+    "enabled": True,
+    "metricsFrom": [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}],
+    "webhookFrom": [{"ipBlock": {"cidr": "10.0.0.0/8"}}],
+    "egress": [{"to": [{"ipBlock": {"cidr": "10.0.0.0/8"}}]}],
+}
 EVERYTHING = {
     "nameOverride": "",
     "fullnameOverride": "ferry",
@@ -58,18 +69,26 @@ EVERYTHING = {
     "persistence": {"enabled": True, "storageClass": "fast", "size": "5Gi", "annotations": {"team": "platform"}},
     "credentials": {"allowAmbientInNamespaces": True},
     "allowedEndpoints": ["https://vault.example.com/*", "http://localhost:*"],
+    "extraArgs": ["--listen=:9091"],
     "extraEnv": [{"name": "AWS_REGION", "value": "eu-west-1"}],
+    "extraVolumes": [{"name": "ca", "configMap": {"name": "ca"}}],
+    "extraVolumeMounts": [{"name": "ca", "mountPath": "/ca", "readOnly": True}],
     "serviceAccount": {
         "name": "carrier",
         "annotations": {"eks.amazonaws.com/role-arn": "arn:aws:iam::111122223333:role/k"},
     },
     "service": {"annotations": {"prometheus.io/scrape": "true"}},
     "admissionPolicy": {"enabled": True},
+    "networkPolicy": NETWORK,
     "resources": {"limits": {"memory": "1Gi"}},
     "podAnnotations": {"a": "b"},
+    "commonLabels": {"owner": "platform"},
     "podLabels": {"c": "d"},
     "nodeSelector": {"kubernetes.io/os": "linux"},
     "tolerations": [{"key": "infra", "operator": "Exists"}],
+    "topologySpreadConstraints": [
+        {"maxSkew": 1, "topologyKey": "topology.kubernetes.io/zone", "whenUnsatisfiable": "DoNotSchedule"}
+    ],
     "affinity": {"podAntiAffinity": {}},
     "priorityClassName": "",
     "terminationGracePeriodSeconds": 5,
@@ -174,7 +193,17 @@ def test_every_value_there_is_makes_what_the_api_server_accepts(plane, chart):
         "--allow-ambient-in-namespaces",
         "--allow-endpoint=https://vault.example.com/*",
         "--allow-endpoint=http://localhost:*",
+        "--listen=:9091",
     ]
+
+
+def test_every_value_is_tried():
+    """And so is rendered, and accepted by an API server."""
+    known = yaml.load((CHART / "values.yaml").read_text(), Loader=yaml.CSafeLoader)
+    schema = json.loads((CHART / "values.schema.json").read_text())["properties"]
+
+    assert known.keys() == schema.keys() - {"global"}  # which Helm itself sets
+    assert known.keys() - EVERYTHING.keys() <= {"rbac", "crds"}
 
 
 def test_what_is_written_into_stores_is_kept_only_by_a_claim(chart):
@@ -190,6 +219,47 @@ def test_what_is_written_into_stores_is_kept_only_by_a_claim(chart):
         == of_kind(kept, "PersistentVolumeClaim")[0]["metadata"]["name"]
     )
     assert of_kind(chart(persistence={"enabled": True, "existingClaim": "mine"}), "PersistentVolumeClaim") == []
+
+
+def test_several_replicas_are_spread_and_drained_one_at_a_time(chart):
+    single, several = chart(), chart(replicas=2)
+
+    assert of_kind(single, "PodDisruptionBudget") == []
+    assert "topologySpreadConstraints" not in pod_of(single)["spec"]
+    (budget,) = of_kind(several, "PodDisruptionBudget")
+    assert budget["spec"]["maxUnavailable"] == 1
+    (spread,) = pod_of(several)["spec"]["topologySpreadConstraints"]
+    assert spread["labelSelector"] == budget["spec"]["selector"]
+
+
+def test_only_its_ports_are_let_in_and_it_may_go_anywhere_unless_told(chart):
+    (plain,) = of_kind(chart(), "NetworkPolicy")
+    (told,) = of_kind(chart(**EVERYTHING), "NetworkPolicy")
+
+    assert plain["spec"]["policyTypes"] == ["Ingress"]
+    assert plain["spec"]["ingress"] == [{"ports": [{"port": "http", "protocol": "TCP"}]}]
+    assert told["spec"]["policyTypes"] == ["Ingress", "Egress"]
+    http, webhook = told["spec"]["ingress"]
+    assert http["from"] == NETWORK["metricsFrom"]
+    assert [{"podSelector": told["spec"]["podSelector"]}, *NETWORK["webhookFrom"]] == webhook["from"]
+    assert of_kind(chart(networkPolicy={"enabled": False}), "NetworkPolicy") == []
+
+
+def test_helm_test_succeeds_while_the_operator_runs_and_fails_when_it_does_not(chart, deploy):
+    (pod,) = of_kind(chart(), "Pod")
+    (tester,) = pod["spec"]["containers"]
+    operator = deploy()
+    (url,) = tester["args"]
+    here = f"{operator.address}{urlsplit(url).path}"
+
+    def tried():
+        program = Path(sys.executable).parent / tester["command"][0]
+        return subprocess.run([program, *tester["command"][1:], here], check=False, timeout=60).returncode
+
+    assert tried() == 1
+    operator.start()
+    operator.wait_ready()
+    assert tried() == 0
 
 
 @pytest.fixture
