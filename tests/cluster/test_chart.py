@@ -21,16 +21,17 @@ RIGHTS = {
     *(
         (OWN, kind, verb)
         for kind in ("externalsecrets", "secretstores", "clustersecretstores")
-        for verb in ("get", "list", "watch")
+        for verb in ("list", "watch")
     ),
     *((OWN, f"{kind}/status", "patch") for kind in ("externalsecrets", "secretstores", "clustersecretstores")),
     *(("", "secrets", verb) for verb in ("get", "list", "watch", "create", "patch", "delete")),
-    *(("", "namespaces", verb) for verb in ("get", "list", "watch")),
+    *(("", "namespaces", verb) for verb in ("list", "watch")),
     ("", "serviceaccounts/token", "create"),
     ("", "configmaps", "get"),
-    *(("", "events", verb) for verb in ("create", "patch")),
+    ("", "events", "create"),
 }
 NO_RIGHTS = {
+    (OWN, "externalsecrets", "get"),
     (OWN, "externalsecrets", "delete"),
     (OWN, "externalsecrets", "patch"),
     (OWN, "externalsecrets/status", "update"),
@@ -39,6 +40,7 @@ NO_RIGHTS = {
     ("", "secrets", "update"),
     ("", "configmaps", "list"),
     ("", "configmaps", "watch"),
+    ("", "events", "patch"),
     ("", "pods", "list"),
     ("", "namespaces", "patch"),
     ("", "serviceaccounts", "get"),

@@ -252,6 +252,8 @@ class FakeKube(Kube):
     def _listed(self, request: Request) -> Json:
         resource, namespace = request.resource, request.namespace
         found = [self.objects[key] for key in sorted(self.objects) if key[0] == resource and namespace in ("", key[1])]
+        if selected := request.query.get("fieldSelector"):
+            found = [each for each in found if f"metadata.name={each['metadata']['name']}" == selected]
         start = int(request.query.get("continue") or 0)
         end = start + min(self.page, int(request.query["limit"])) if "limit" in request.query else len(found)
         metadata = {"resourceVersion": self.version, **({"continue": str(end)} if end < len(found) else {})}

@@ -19,7 +19,7 @@ import orjson
 from keyferry import metrics
 from keyferry.errors import KubeUnavailable
 from keyferry.kube import official
-from keyferry.kube.errors import Unauthorized, error_for
+from keyferry.kube.errors import NotFound, Unauthorized, error_for
 from keyferry.values import ApiServer
 
 Json = dict[str, Any]
@@ -123,6 +123,15 @@ class Kube:
     async def get(self, at: At, *, accept: str = JSON, **query: str) -> Json:
         """The object or list. Raises KubeError (NotFound, Forbidden, …) or KubeUnavailable."""
         return await self.send("GET", at, accept=accept, query=query)
+
+    async def one(self, api: str, resource: str, namespace: str, name: str) -> Json:
+        """The object of that name, by no right but that to list its kind. Raises as `get` does."""
+        at = path(api, resource, namespace)
+        page = await self.get(at, fieldSelector=f"metadata.name={name}")
+        if not page["items"]:
+            raise NotFound(f"there is no {resource} {namespace}/{name}")
+        found: Json = page["items"][0]
+        return found
 
     async def send(
         self,

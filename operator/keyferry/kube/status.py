@@ -19,7 +19,6 @@ async def write(kube: Kube, resource: str, key: Key, status: Json, body: Json) -
     The API server ignores a uid in a patch of the status and honours a resourceVersion (tried), so that is what keeps
     the status of a deleted object from its successor. What else may have changed it is looked at.
     """
-    at = path(API, resource, key.namespace, key.name)
     version = body["metadata"]["resourceVersion"]
     for _ in range(_TRIES):
         dropped = dict.fromkeys(set(body.get("status") or {}) - set(status))  # null removes a field in a merge patch
@@ -36,7 +35,7 @@ async def write(kube: Kube, resource: str, key: Key, status: Json, body: Json) -
             return None
         except Conflict:
             try:
-                now = await kube.get(at)
+                now = await kube.one(API, resource, key.namespace, key.name)
             except NotFound:
                 return None
             if asked(now) != asked(body):

@@ -1,6 +1,7 @@
 """The reconciliation of an ExternalSecret: read what is, decide, and only then write."""
 
 import asyncio
+import logging
 import math
 import random
 from collections import defaultdict
@@ -28,12 +29,14 @@ from keyferry.sync.store import Store
 from keyferry.sync.target import Targets
 from keyferry.values import Fetched, Found, Key, Looked, StoreKey, Value
 
+_LOG = logging.getLogger(__name__)
 _HINT_SECONDS = 60.0  # a look that hints led to serves whom it woke for so long
 _SLACK_SECONDS = 5.0  # a new or changed ExternalSecret may use a look at the catalogue that is so old
 _BACKOFF_SECONDS = 1.0
 _BACKOFF_CAP_SECONDS = 120.0
 _STALLED_SECONDS = 300.0  # an edit heals it, and wakes it; this is for what no watch tells
 _WAIT_SECONDS = 5.0  # for a store that is being got ready; it wakes its ExternalSecrets
+_UNSAID_SECONDS = 60.0  # between two lines about statuses that cannot be written, for the same reason
 _LAG_SECONDS = metrics.LAG_SECONDS.labels("ExternalSecret")
 _SYNC_SECONDS = metrics.SYNC_SECONDS.labels("ExternalSecret")
 
@@ -48,6 +51,7 @@ class ExternalSecrets:
     targets: Targets
     finish: Finishing = field(default_factory=Finishing)
     doubt: Doubt = field(default_factory=Doubt)
+    _unsaid_until: dict[str, float] = field(default_factory=dict)
     _memories: defaultdict[Key, Memory] = field(default_factory=lambda: defaultdict(Memory))
 
     async def work(self, key: Key, due: float) -> float | None:
@@ -81,15 +85,26 @@ class ExternalSecrets:
         if outcome is NOTHING_NEW and now and now.rests:
             return None
         if now is None or outcome.deed is Deed.KEEP:
-            await report(self.kube, self.watched, key, body, now, outcome)
+            await self._say(key, body, now, outcome)
             return outcome.error
         return await self.finish(self._carried_out(now, outcome))
 
     async def _carried_out(self, now: Situation, outcome: Outcome) -> SyncError | None:
         """Write, and say so: the one without the other would have it all done again."""
         outcome = await self.targets.carry_out(now, outcome)
-        await report(self.kube, self.watched, now.key, now.body, now, outcome)
+        await self._say(now.key, now.body, now, outcome)
         return outcome.error
+
+    async def _say(self, key: Key, body: Json, now: Situation | None, outcome: Outcome) -> None:
+        """Write the status. What keeps it from being written stands in none, so the log has to say it: now and then."""
+        try:
+            await report(self.kube, self.watched, key, body, now, outcome)
+        except SyncError as unsaid:
+            moment = asyncio.get_running_loop().time()
+            if moment >= self._unsaid_until.get(unsaid.reason, moment):
+                self._unsaid_until[unsaid.reason] = moment + _UNSAID_SECONDS
+                _LOG.warning("ExternalSecret %s: its status cannot be written: %s", key, unsaid)
+            raise
 
     async def _decided(self, key: Key, body: Json, due: float) -> tuple[Situation, Outcome]:
         """Read what is and decide. Raises SyncError where that is not possible."""

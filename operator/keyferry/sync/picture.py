@@ -126,7 +126,7 @@ class Picture:
             if not self.waking.news(resource, item):
                 continue
             with self.waking.deletions.heard() as gone, contextlib.suppress(NotFound):
-                body = await self.kube.get(path(_RESOURCES[resource], resource, *_named(item)))
+                body = await self.kube.one(_RESOURCES[resource], resource, *_named(item))
                 if body["metadata"]["uid"] not in gone and self.waking.news(resource, body):
                     self._see(resource)(body, deleted=False)
                     untold += 1

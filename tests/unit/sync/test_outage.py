@@ -6,10 +6,11 @@ from typing import Any
 import pytest
 
 from keyferry.errors import AuthFailed, BackendUnavailable, PermissionDenied, SecretMissing, SyncError, Throttled
+from keyferry.kube.errors import Forbidden
 from tests.unit.fakes import FakeBackend
 from tests.unit.sync.backends import FAR
 from tests.unit.sync.conventions import assert_follows_conventions
-from tests.unit.sync.world import TEAM, World, item
+from tests.unit.sync.world import TEAM, World, failing, item
 
 pytestmark = pytest.mark.looptime(start=1000.0, noop_cycles=1)
 DOWN = BackendUnavailable("cannot be reached")
@@ -309,3 +310,17 @@ async def test_what_is_confirmed_gone_is_done():
         world.annotate("secretstores", "store", refresh="yes, all of it")
         await world.rest(60)
         assert [world.held(f"es{n}") for n in range(10)] == [None] * 10
+
+
+async def test_a_status_that_cannot_be_written_is_in_the_log_now_and_then(caplog: pytest.LogCaptureFixture):
+    async with World() as world:
+        world.backend.put("k", b"v1")
+        world.store()
+        world.kube.before = failing("externalsecrets/status", Forbidden("no right"), times=10**6)
+        for number in range(50):
+            world.external_secret(f"es-{number}")
+        await world.rest(50)
+        told = [line for line in caplog.messages if line.endswith(": its status cannot be written: no right")]
+        assert len(told) == 1
+        await world.rest(120)
+        assert len([line for line in caplog.messages if "cannot be written" in line]) in (2, 3)
