@@ -6,7 +6,7 @@ import socket
 import ssl
 import struct
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -23,6 +23,7 @@ class Call:
     query: Mapping[str, str]
     body: Mapping[str, Any] = field(repr=False)  # of JSON, or of a form
     headers: Mapping[str, str] = field(repr=False)  # names in lower case
+    parameters: Sequence[tuple[str, str]] = ()  # of the query, where one may come twice
 
     @property
     def token(self) -> str:
@@ -161,8 +162,9 @@ class _Handler(BaseHTTPRequestHandler):
         at = urlsplit(self.path)
         headers = {name.lower(): value for name, value in self.headers.items()}
         body = _parsed(self.rfile.read(int(headers.get("content-length", 0))), headers.get("content-type", ""))
-        query = dict(parse_qsl(at.query, keep_blank_values=True))
-        self._send(self.server.listener.answer(Call(self.command, unquote(at.path), query, body, headers)))
+        query = parse_qsl(at.query, keep_blank_values=True)
+        call = Call(self.command, unquote(at.path), dict(query), body, headers, query)
+        self._send(self.server.listener.answer(call))
 
     do_POST = do_PATCH = do_DELETE = do_GET  # noqa: N815 - the base class looks for these names
 
