@@ -26,9 +26,8 @@ class Command:
         self.kube = FakeKube({f"/api/v1/namespaces/{NAMESPACE}": {"metadata": {"name": NAMESPACE}}})
         self._secret(LOGIN, **hcp.service_principal())
         self._secret(CA, **{"ca.crt": hcp.ca.decode()})
-        self.spec: dict[str, Any] = {"provider": {"hcp": {**place(hcp), "auth": AUTH}}}
-        at = f"/apis/keyferry.dev/v1alpha1/namespaces/{NAMESPACE}/secretstores/hcp"
-        self.kube.objects[at] = {"spec": self.spec}
+        provider = {**place(hcp), "auth": {name: dict(ref) for name, ref in AUTH.items()}}
+        self.spec: dict[str, Any] = {"provider": {"hcp": provider}}
         self.allowed = f"--allow-endpoint={hcp.url}"
 
     def _secret(self, name: str, **data: str) -> None:
@@ -81,10 +80,21 @@ def test_a_check_of_what_is_gone_says_so(hcp: HcpStandIn, tmp_path: Path, status
     assert f"(status {status}). HCP Vault Secrets ended on 1 July 2026; Secrets stay as they are" in said
 
 
-def test_nothing_is_written(hcp: HcpStandIn):
-    hcp.put("DB", "v")
-    result = Command(hcp).called(
-        "secret", "put", "DB", "--store", "hcp", "--namespace", NAMESPACE, "--yes", value="canary"
-    )
-    assert result.exit_code != 0
-    assert hcp.app.secrets["DB"].versions == ["v"]
+def test_secrets_are_listed_and_never_written(hcp: HcpStandIn):
+    hcp.put("acme_payments_DB", "v")
+    hcp.dynamic("acme_payments_AWS")
+    command, at = Command(hcp), ["--cluster-store", "hcp", "--namespace", NAMESPACE]
+    provider = command.spec["provider"]["hcp"]
+    for ref in (provider["caProvider"], *provider["auth"].values()):
+        ref["namespace"] = NAMESPACE
+    shared = {"spec": {**command.spec, "prefix": "acme"}}
+    command.kube.objects["/apis/keyferry.dev/v1alpha1/clustersecretstores/hcp"] = shared
+    listed = command.called("secret", "list", *at, "-o", "json")
+    assert listed.exit_code == 0, listed.stderr
+    assert [row["key"] for row in json.loads(listed.stdout)] == ["AWS", "DB"]
+    for refused in (["put", "DB"], ["delete", "DB"]):
+        result = command.called("secret", *refused, *at, "--yes", value="canary")
+        assert result.exit_code != 0
+        assert "can only read from hcp" in " ".join(result.output.split())
+    assert hcp.app.secrets["acme_payments_DB"].versions == ["v"]
+    assert hcp.minted() == 0

@@ -8,8 +8,9 @@ from typing import Any
 
 import orjson
 
+from keyferry.backends.hcp.errors import odd
 from keyferry.backends.hcp.leases import instant, seconds
-from keyferry.errors import BackendUnavailable, SecretUnusable
+from keyferry.errors import SecretUnusable
 
 Told = Mapping[str, Any]
 
@@ -40,7 +41,7 @@ def secrets_in(body: Told) -> Sequence[Told]:
     """A page of them. Raises BackendUnavailable where the answer has none, be it an empty one."""
     found = body.get("secrets")
     if not isinstance(found, list) or not all(isinstance(each, dict) for each in found):
-        raise BackendUnavailable("HCP's answer has no list of secrets in it")
+        raise odd("HCP's answer has no list of secrets in it")
     return found
 
 
@@ -55,11 +56,11 @@ def line_of(told: Told) -> Line:
     """A secret as a list or a read tells it. Raises BackendUnavailable where that is not whole."""
     name, kind, made = told.get("name"), told.get("type"), instant(told.get("created_at"))
     if not isinstance(name, str) or not isinstance(kind, str) or made is None:
-        raise BackendUnavailable("HCP's answer has a secret without name, type or created_at")
+        raise odd("HCP's answer has a secret without name, type or created_at")
     dynamic = kind == "dynamic"
     number = _number(told)
     if not number and kind == "kv":
-        raise BackendUnavailable(f"HCP does not tell the version of {name}")
+        raise odd(f"HCP does not tell the version of {name}")
     config = told.get("dynamic_config")
     return Line(name, number, made, dynamic, seconds(config.get("ttl")) if isinstance(config, dict) else 0.0)
 

@@ -96,6 +96,11 @@ def _senseless(what: str, about: About) -> BackendUnavailable:
     return BackendUnavailable(f"{about.host} answers {about.operation} with what Keyferry does not understand ({what})")
 
 
+def odd(what: str) -> BackendUnavailable:
+    """The error for an answer that is none, though it looks like one."""
+    return _ended(BackendUnavailable(what))
+
+
 def _ended(failure: BackendUnavailable) -> BackendUnavailable:
     """The same with what everybody should know who meets it."""
     return failure.worded(f"{failure}. {_KEPT}")

@@ -10,14 +10,13 @@ from dataclasses import dataclass, field, replace
 from keyferry.backends.hcp import leases
 from keyferry.backends.hcp.answers import Line, Told, data_in, line_of, next_page, secrets_in
 from keyferry.backends.hcp.connection import Connection
-from keyferry.backends.hcp.errors import NotThere
+from keyferry.backends.hcp.errors import NotThere, odd
 from keyferry.backends.turns import Turns
 from keyferry.errors import BackendUnavailable, SecretMissing, SyncError, bare
 from keyferry.values import Entry, Fetched, Value
 
 _PAGE = 100  # secrets, of a page that is asked for; HCP may give fewer
 _PLAIN = (("types", "kv"), ("types", "rotating"))  # what can be opened without anything being made
-_UNLISTED = "HCP's answer to Open is about another secret"
 
 
 @dataclass(slots=True)
@@ -112,7 +111,7 @@ class Reader:
             if not token:
                 return
             if token in seen:
-                raise BackendUnavailable(f"{self.connection.host} gives the same page of {operation} again and again")
+                raise odd(f"{self.connection.host} gives the same page of {operation} again and again")
             seen.add(token)
             self.page = len(page) or self.page
 
@@ -120,7 +119,7 @@ class Reader:
         """Make sure that the app is there: that there is nothing in it costs Secrets, so it takes more than silence."""
         told = (await self.connection.ask("GetApp")).get("app")
         if not isinstance(told, dict) or not self.connection.url.endswith(f"/apps/{told.get('name')}"):
-            raise BackendUnavailable(f"{self.connection.host} lists no secrets, and does not tell of the app itself")
+            raise odd(f"{self.connection.host} lists no secrets, and does not tell of the app itself")
 
     async def _known(self, names: Collection[str]) -> dict[str, Line]:
         """The last list, or a new one where that lacks any of these."""
@@ -158,7 +157,7 @@ class Reader:
     async def _one(self, name: str) -> Fetched:
         told = (await self.connection.ask("Open", f"/secrets/{name}:open")).get("secret")
         if not isinstance(told, dict) or told.get("name") != name:
-            raise BackendUnavailable(_UNLISTED)
+            raise odd("HCP's answer to Open is about another secret")
         return self._read(told)
 
     async def _pinned(self, name: str, number: int) -> Fetched:
