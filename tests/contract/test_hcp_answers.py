@@ -52,6 +52,14 @@ async def test_a_version_can_be_pinned(hcp: HcpStandIn, app: HcpBackend, held: t
     assert "HCP has no secret NONE in app shop" in str(got[Ref("NONE", "1")])
 
 
+async def test_another_version_than_was_asked_for_is_no_answer(hcp: HcpStandIn, app: HcpBackend):
+    for each in ("old", "new"):
+        hcp.put("DB", each)
+    other = orjson.dumps({"type": "kv", **hcp.app.secrets["DB"].held(2)})
+    with hcp.wire.failing(says(other), "/versions/"):
+        assert "about another version" in str(await one(app, Ref("DB", "1")))
+
+
 async def test_a_version_that_was_deleted_is_missing(hcp: HcpStandIn, app: HcpBackend):
     for each in ("old", "new"):
         hcp.put("DB", each)

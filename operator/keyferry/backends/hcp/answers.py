@@ -58,15 +58,15 @@ def line_of(told: Told) -> Line:
     if not isinstance(name, str) or not isinstance(kind, str) or made is None:
         raise odd("HCP's answer has a secret without name, type or created_at")
     dynamic = kind == "dynamic"
-    number = _number(told)
+    number = number_in(told)
     if not number and kind == "kv":
         raise odd(f"HCP does not tell the version of {name}")
     config = told.get("dynamic_config")
     return Line(name, number, made, dynamic, seconds(config.get("ttl")) if isinstance(config, dict) else 0.0)
 
 
-def _number(told: Told) -> int:
-    """Of a rotating secret's rotation, of a static one's value. HCP writes them as numbers, or as text."""
+def number_in(told: Told) -> int:
+    """Of a rotating secret's rotation, of a static one's value; 0 where none is told. HCP may write it as text."""
     version = told.get("static_version") or told.get("rotating_version") or {}
     found = version.get("version", told.get("latest_version")) if isinstance(version, dict) else None
     if isinstance(found, str) and found.isdecimal():

@@ -8,10 +8,8 @@ end or its beginning, outlives it by at least another half.
 
 import math
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
 UNTOLD = 900.0  # seconds, where HCP does not tell how long it holds: the shortest that AWS gives
 _DURATION = re.compile(r"((?P<h>[0-9]+)h)?((?P<m>[0-9]+)m)?((?P<s>[0-9]+(\.[0-9]+)?)s)?", re.ASCII)
@@ -52,7 +50,9 @@ def instant(text: object) -> datetime | None:
     return found.astimezone(UTC) if found and found.tzinfo else None
 
 
-def life_of(instance: Mapping[str, Any]) -> float:
+def life_of(instance: object) -> float:
     """For how many seconds what was made holds; 0 where that is not told."""
+    if not isinstance(instance, dict):
+        return 0.0
     made, ends = instant(instance.get("created_at")), instant(instance.get("expires_at"))
     return max(0.0, (ends - made).total_seconds()) if made and ends else seconds(instance.get("ttl"))

@@ -8,7 +8,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 
 from keyferry.backends.hcp import leases
-from keyferry.backends.hcp.answers import Line, Told, data_in, line_of, next_page, secrets_in
+from keyferry.backends.hcp.answers import Line, Told, data_in, line_of, next_page, number_in, secrets_in
 from keyferry.backends.hcp.connection import Connection
 from keyferry.backends.hcp.errors import NotThere, odd
 from keyferry.backends.turns import Turns
@@ -45,7 +45,7 @@ class Reader:
     def entry(self, line: Line) -> Entry:
         """Its line in the catalogue."""
         current = self._version(line)
-        pinned = {} if line.dynamic else {str(line.number): current}
+        pinned = {str(line.number): current} if line.number and not line.dynamic else {}
         return Entry(line.name, line.name, {"": current, **pinned}, {})
 
     def pages(self, entries: int) -> int:
@@ -167,6 +167,8 @@ class Reader:
         if line.dynamic:
             return SecretMissing(f"{name} is dynamic: it has no versions, each time another value is made")
         told = await self.connection.ask("OpenVersion", f"/secrets/{name}/versions/{number}:open")
+        if number_in(told) != number:
+            raise odd("HCP's answer to OpenVersion is about another version")
         return Value(data_in(told, name), line.pinned(number))
 
     def _read(self, told: Told) -> Fetched:
@@ -179,7 +181,7 @@ class Reader:
         if line.dynamic:
             listed = (self._lines or {}).get(line.name, line).life
             line = replace(line, life=listed)
-            self._learn(line, leases.life_of(told["dynamic_instance"]))
+            self._learn(line, leases.life_of(told.get("dynamic_instance")))
         return Value(data, self._version(line))
 
     def _learn(self, line: Line, life: float) -> None:

@@ -55,4 +55,4 @@ def test_a_life_is_between_two_times_or_what_is_said():
     times = {"created_at": "2026-01-01T00:00:00Z", "expires_at": "2026-01-01T00:10:00Z"}
     assert life_of({**times, "ttl": "3600s"}) == 600
     assert life_of({"ttl": "3600s"}) == 3600
-    assert life_of({}) == 0
+    assert life_of({}) == life_of(None) == life_of(["3600s"]) == 0
