@@ -201,5 +201,8 @@ async def test_silence_ends_within_the_stores_timeout_and_names_who_is_silent(hc
     async with aclosing(store(hcp, timeout=0.5)) as backend:
         with hcp.wire.silence(silent):
             got = await one(backend)
+        # On a busy machine a right answer may take longer than the haste allows; one of many does not.
+        after = [await one(backend) for _ in range(20)]
+    assert any(isinstance(each, Value) for each in after)
     assert isinstance(got, BackendUnavailable)
     assert f"{hcp.host} does not answer in time" in str(got)
