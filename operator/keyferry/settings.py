@@ -31,6 +31,7 @@ _PROVIDERS_OWN = (
         r"https://(secretmanager(\.[a-z]+-[a-z]+[0-9]+\.rep)?|sts|iamcredentials"
         r"|(secretmanager|sts|iamcredentials)-[a-z0-9]+\.p)\.googleapis\.com"
     ),
+    r"https://(api\.cloud|auth\.idp)(\.eu)?\.hashicorp\.com",  # HashiCorp's cloud
     r"https://(app|us|eu)\.infisical\.com",  # Infisical's cloud
 )
 _ANY_PATH = re.compile(r"(?<=[^/:])/+\*?$")  # at the end of a pattern it says nothing: no store's endpoint has a path

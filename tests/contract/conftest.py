@@ -10,15 +10,17 @@ from typing import cast
 import pytest
 
 from keyferry.backends.base import Backend
+from keyferry.backends.hcp import HcpBackend
 from keyferry.backends.infisical import InfisicalBackend
 from keyferry.backends.vault import VaultBackend
-from tests.contract import infisical_stores
+from tests.contract import hcp_stores, infisical_stores
 from tests.contract.aws_stores import ISSUER, SIGNER
 from tests.contract.subject import Subject
 from tests.contract.vault_stores import everything, store
 from tests.servers import vault_server
 from tests.standins.aws import AwsStandIn
 from tests.standins.aws_sts import Issuer, Role
+from tests.standins.hcp import HcpStandIn
 from tests.standins.infisical import InfisicalStandIn
 from tests.standins.vault_proxy import VaultProxy
 
@@ -104,4 +106,17 @@ def infisical() -> Iterator[InfisicalStandIn]:
 async def shop(infisical: InfisicalStandIn) -> AsyncIterator[InfisicalBackend]:
     """A store on that project, whose identity may do everything."""
     async with aclosing(infisical_stores.store(infisical)) as made:
+        yield made
+
+
+@pytest.fixture
+def hcp() -> Iterator[HcpStandIn]:
+    with HcpStandIn() as standin:
+        yield standin
+
+
+@pytest.fixture
+async def app(hcp: HcpStandIn) -> AsyncIterator[HcpBackend]:
+    """A store of that app, as its documented role allows."""
+    async with aclosing(hcp_stores.store(hcp)) as made:
         yield made

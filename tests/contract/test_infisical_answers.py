@@ -16,7 +16,7 @@ from keyferry.values import Ref, Scope, Value
 from tests.contract.infisical_stores import DB, listed, one, store
 from tests.standins.infisical import InfisicalStandIn
 from tests.standins.infisical_secrets import Secret
-from tests.standins.infisical_wire import Call, says
+from tests.standins.wire import Call, says
 
 SWITCHES = {"viewSecretValue", "expandSecretReferences", "include_imports"}
 CANARY = "canary-31d7"

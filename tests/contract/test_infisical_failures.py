@@ -12,9 +12,10 @@ from keyferry.settings import Settings
 from keyferry.values import Value
 from tests.contract.infisical_stores import listed, one, store
 from tests.servers import certificates
-from tests.standins import infisical_wire
+from tests.standins import wire
 from tests.standins.infisical import InfisicalStandIn
-from tests.standins.infisical_wire import Fault, refuses, says
+from tests.standins.infisical_wire import refuses
+from tests.standins.wire import Fault, says
 
 CANARY = "canary-31d8"
 
@@ -32,8 +33,8 @@ FAULTS: dict[str, tuple[Fault, type[SyncError], str]] = {
     "no imports": (says(b'{"secrets": [], "imports": {}}'), BackendUnavailable, "has no imports in it"),
     "no value": (says(b'{"secrets": [{"id": "1", "version": 1}]}'), BackendUnavailable, "a secret without secretValue"),
     "no version": (says(b'{"secrets": [{"id": "1"}]}'), BackendUnavailable, "a secret without a version"),
-    "broken off": (infisical_wire.broken_off, BackendUnavailable, "breaks off"),
-    "reset": (infisical_wire.reset, BackendUnavailable, "breaks off"),
+    "broken off": (wire.broken_off, BackendUnavailable, "breaks off"),
+    "reset": (wire.reset, BackendUnavailable, "breaks off"),
     "references": (
         refuses(403, "Failed to expand one or more secret references"),
         PermissionDenied,

@@ -12,7 +12,8 @@ from keyferry.errors import AuthFailed, PermissionDenied
 from keyferry.values import Ref, Value
 from tests.contract.infisical_stores import DB, client, holding, one, store
 from tests.standins.infisical import InfisicalStandIn
-from tests.standins.infisical_wire import Fault, refuses
+from tests.standins.infisical_wire import refuses
+from tests.standins.wire import Fault
 
 
 @pytest.fixture

@@ -18,7 +18,8 @@ from typing import Any, Self
 
 from tests.servers import certificates
 from tests.standins.infisical_secrets import Project, Refused, Rule, Version, View, above, absent
-from tests.standins.infisical_wire import Answer, Call, Listener
+from tests.standins.infisical_wire import etagged
+from tests.standins.wire import Answer, Call, Listener
 
 Review = Callable[[str], str]  # of a ServiceAccount's token: what is wrong with it; "" where nothing is
 
@@ -61,7 +62,7 @@ class InfisicalStandIn:
         self.project = Project("shop")
         self.rules: dict[str, list[Rule]] = {}  # by identity; none: it may do everything
         self.logins = Logins()
-        self.wire = Listener(self._answer, _certificate(), etags=etags)
+        self.wire = Listener(etagged(self._answer) if etags else self._answer, _certificate())
 
     @property
     def url(self) -> str:

@@ -110,6 +110,7 @@ class FakeBackend(PlainBackend):
     lost: dict[int, SyncError] = field(default_factory=dict)
     source: FakeSource | None = None  # of hints
     blind: bool = False  # whether the catalogue tells no versions at all
+    mints: bool = False  # whether a read may make something new
 
     async def entries(self, scope: Scope) -> AsyncIterator[Entry]:  # noqa: ARG002 - a backend may leave filtering out
         number, full = 0, True

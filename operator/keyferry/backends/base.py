@@ -19,6 +19,7 @@ class Access:
     listing: bool = True  # the catalogue can be read
     batching: bool | None = True  # several values come with one call; None: the backend knows no such call
     lacking: tuple[str, ...] = ()
+    notice: str = ""  # what to know of the backend though nothing lacks
 
 
 class Backend(Protocol):
@@ -45,6 +46,13 @@ class Catalogue(Protocol):
 
     def entries(self, scope: Scope) -> AsyncIterator[Entry]:
         """Every entry in the scope, perhaps more. Raises SyncError; then what came before is not to be trusted."""
+
+
+@runtime_checkable
+class Minter(Protocol):
+    """Backends where reading a secret may make a new one: it is read where the catalogue shows news, never to look."""
+
+    mints: bool
 
 
 @runtime_checkable
@@ -154,6 +162,7 @@ __all__ = [
     "Context",
     "Heard",
     "Hints",
+    "Minter",
     "Namer",
     "Restorer",
     "Token",

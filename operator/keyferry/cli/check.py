@@ -43,6 +43,7 @@ class Finding:
     listing: bool | None = None
     batching: bool | None = None
     lacking: tuple[str, ...] = ()
+    notice: str = ""  # what to know of the backend though nothing lacks
     offered: int | None = None  # external secrets that the mapping offers, to all namespaces together
 
 
@@ -123,6 +124,7 @@ async def _finding(kube: Kube, key: StoreKey, body: Json, settings: Settings, ar
         listing=access.listing,
         batching=access.batching,
         lacking=access.lacking,
+        notice=access.notice,
         offered=offered,
     )
 
@@ -150,6 +152,8 @@ def _lines(each: Finding) -> Iterator[str]:
         yield f"  batches   {_granted(each.batching)}"
     for lacks in each.lacking:
         yield f"  lacking   {shown(lacks)}"
+    if each.notice:
+        yield f"  note      {shown(each.notice)}"
     if each.offered is not None:
         yield f"  offers    {each.offered} {'secret' if each.offered == 1 else 'secrets'}"
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 
 from keyferry import metrics
-from keyferry.backends.base import Access, Backend, Catalogue
+from keyferry.backends.base import Access, Backend, Catalogue, Minter
 from keyferry.errors import (
     AuthFailed,
     BackendUnavailable,
@@ -173,13 +173,18 @@ class Fetcher:
             "narrow the store by prefix, map by Names or Paths and name every key, or raise --largest-catalogue"
         )
 
+    def _readable_unlisted(self) -> bool:
+        """Whether what is there may be found out by reading it."""
+        minting = isinstance(self.backend, Minter) and self.backend.mints
+        return self.mapping.named and not minting
+
     def _more_may_come(self) -> bool:
         return self._sweeper.handing_out or self.crowded()
 
     def _costly(self) -> bool:
         """Whether a sweep takes more calls than reading directly, where that would do."""
         searched = asyncio.get_running_loop().time() - self._searched_at < _SEARCH_SECONDS
-        if not self.mapping.named or searched or not isinstance(self.backend, Catalogue):
+        if not self._readable_unlisted() or searched or not isinstance(self.backend, Catalogue):
             return False
         asked = max(1, self.demand())  # so many are listed at least: some need not be swept to know that it costs more
         return self._pages > self._reads() + _LEARNING_PAGES or self.backend.sweep_calls(asked) > asked
@@ -243,7 +248,7 @@ class Fetcher:
     ) -> Looked:
         """Answers without the catalogue: by name where names are what the mapping goes by, and no searches."""
         self._unswept = True
-        lookups = [each for each in asked if isinstance(each, Lookup)] if self.mapping.named else []
+        lookups = [each for each in asked if isinstance(each, Lookup)] if self._readable_unlisted() else []
         return {**dict.fromkeys(asked, refusal), **await self._read(lookups, hierarchy, not_before=not_before)}
 
     async def _confirmed(

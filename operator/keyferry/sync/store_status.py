@@ -101,8 +101,13 @@ def _conditions(findings: Findings, old: StoreStatus, generation: int) -> tuple[
     if findings.error is None and findings.held:
         held = conditions_after(None, generation=generation, good=findings.held.reason, note=str(findings.held))
         return held + listening
-    note = _WAITS if findings.error is None and findings.longest_wait > _LONG_WAIT_SECONDS else ""
-    return conditions_after(findings.error, generation=generation, good="Ready", note=note) + listening
+    return conditions_after(findings.error, generation=generation, good="Ready", note=_note(findings)) + listening
+
+
+def _note(findings: Findings) -> str:
+    """What to say though all is well."""
+    waits = _WAITS if findings.longest_wait > _LONG_WAIT_SECONDS else ""
+    return "; ".join(filter(None, (waits, findings.access.notice if findings.access else "")))
 
 
 def _listening(findings: Findings, old: StoreStatus, generation: int) -> tuple[Condition, ...]:

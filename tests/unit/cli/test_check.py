@@ -136,6 +136,7 @@ def test_findings_for_machines(cli: Cli):
             "listing": True,
             "batching": True,
             "lacking": [],
+            "notice": "",
             "offered": 0,
         }
     ]

@@ -9,6 +9,7 @@ from keyferry.api.model import Model, given, rule, rules
 from keyferry.api.providers.aws import Aws
 from keyferry.api.providers.azure import Azure
 from keyferry.api.providers.gcp import Gcp
+from keyferry.api.providers.hcp import Hcp
 from keyferry.api.providers.infisical import Infisical
 from keyferry.api.providers.kubernetes import Kubernetes
 from keyferry.api.providers.sql import Sql
@@ -33,6 +34,7 @@ class Provider(Model):
     aws: Aws | None = Field(None, description="AWS Secrets Manager.")
     azure: Azure | None = Field(None, description="Azure Key Vault.")
     gcp: Gcp | None = Field(None, description="Google Secret Manager.")
+    hcp: Hcp | None = Field(None, description="HCP Vault Secrets, a service that ended on 1 July 2026.")
     infisical: Infisical | None = Field(None, description="Infisical.")
     kubernetes: Kubernetes | None = Field(None, description="Secrets of another namespace, or of another cluster.")
     sql: Sql | None = Field(None, description="A SQL table with encrypted values, kept by the operator (SQLite).")

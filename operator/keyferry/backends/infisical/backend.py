@@ -7,10 +7,11 @@ from typing import TypeVar
 
 from keyferry.api.providers.infisical import Infisical
 from keyferry.backends.base import Access, Context
+from keyferry.backends.https import Untrusted
 from keyferry.backends.infisical import writing
 from keyferry.backends.infisical.answers import HIDDEN, Secret
 from keyferry.backends.infisical.connection import connect
-from keyferry.backends.infisical.errors import CallDenied, NotThere, Untrusted, What
+from keyferry.backends.infisical.errors import CallDenied, NotThere, What
 from keyferry.backends.infisical.folders import common, of_prefix, possible
 from keyferry.backends.infisical.reading import Reader
 from keyferry.backends.turns import Turns

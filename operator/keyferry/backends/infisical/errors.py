@@ -7,7 +7,7 @@ import enum
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from keyferry.backends import certificates
+from keyferry.backends import https
 from keyferry.errors import (
     AuthFailed,
     BackendUnavailable,
@@ -25,10 +25,6 @@ class TokenRefused(AuthFailed):
 
 class CallDenied(PermissionDenied):
     """The identity may not do this. Or its token is no good: not every Infisical tells the one from the other."""
-
-
-class Untrusted(BackendUnavailable):
-    """Infisical's certificate is not trusted. Other certificate authorities may help."""
 
 
 class RouteUnknown(BackendUnavailable):
@@ -83,16 +79,17 @@ Tell = Callable[[Failure, About], SyncError]
 
 def told(failure: Failure, about: About) -> SyncError:
     """The error for the user's status: which identity, which place, which permission, and what to do."""
-    if failure.classes:
-        tell = next((_OF_HTTP[name] for name in failure.classes if name in _OF_HTTP), _senseless)
-    elif 300 <= failure.status < 400:
+    if failure.classes and (unreached := https.unreached(failure.classes, about.operation, about.host)):
+        return unreached
+    tell: Tell = _senseless
+    if 300 <= failure.status < 400:
         tell = _sent_away
     elif failure.status == 429:
         tell = _throttled
     elif about.logging_in and failure.status in {400, 401, 403, 404, 422}:
         tell = _login_refused
     else:
-        tell = _REFUSED.get(failure.status, _senseless)
+        tell = _REFUSED.get(failure.status, tell)
     return tell(failure, about)
 
 
@@ -185,36 +182,10 @@ def _senseless(failure: Failure, about: About) -> SyncError:
     return BackendUnavailable(f"{about.host} answers {about.operation} with what Keyferry does not understand ({code})")
 
 
-def _out_of_reach(how: str) -> Tell:
-    def tell(_: Failure, about: About) -> SyncError:
-        return BackendUnavailable(f"{about.operation}: {how.format(host=about.host)}")
-
-    return tell
-
-
-def _untrusted(how: str) -> Tell:
-    def tell(_: Failure, about: About) -> SyncError:
-        return Untrusted(f"{about.operation}: no secure connection to {about.host}: {how}")
-
-    return tell
-
-
 _REFUSED: Mapping[int, Tell] = {
     400: _not_understood,
     401: _unauthorized,
     403: _forbidden,
     404: _not_found,
     422: _not_understood,
-}
-_OF_HTTP: Mapping[str, Tell] = {
-    **{kind: _untrusted(words) for kind, words in certificates.WORDS.items()},
-    "ClientSSLError": _untrusted("there is no agreement on TLS; is it https at all?"),
-    "SSLError": _untrusted("there is no agreement on TLS; is it https at all?"),
-    "ClientProxyConnectionError": _out_of_reach("cannot connect to the proxy on the way to {host}"),
-    "ClientHttpProxyError": _out_of_reach("the proxy on the way to {host} fails"),
-    "TimeoutError": _out_of_reach("{host} does not answer in time"),
-    "ClientConnectorError": _out_of_reach("cannot connect to {host}"),
-    "ClientPayloadError": _out_of_reach("{host} breaks off"),
-    "ClientConnectionError": _out_of_reach("{host} breaks off"),
-    "OSError": _out_of_reach("cannot talk to {host}"),
 }

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from keyferry.api.providers.infisical import InfisicalAuth, InfisicalMethod
 from keyferry.api.providers.references import SecretKeyRef, ServiceAccountRef
 from keyferry.backends.base import Context
+from keyferry.backends.held import where, word
 from keyferry.backends.infisical.client import Answer, Request
 from keyferry.backends.infisical.errors import About
 from keyferry.backends.session import Grant, Login
@@ -17,6 +18,7 @@ Ask = Callable[[About, Request, str | None], Awaitable[Answer]]
 
 AUDIENCE = "infisical"
 CLIENT_ID_KEY = "clientId"
+_WORD = "ID or secret of Infisical's"
 _SERVICE_TOKEN = re.compile(r"(?P<sent>st\.[^.]+\.[^.]+)(\.[^.]+)?")  # the last part is a key, and is not sent
 
 
@@ -64,10 +66,10 @@ class UniversalAuth:
 
     @property
     def name(self) -> str:
-        return f"the identity in {_where(self.secret, self.context)}"
+        return f"the identity in {where(self.secret, self.context)}"
 
     async def log_in(self) -> Grant:
-        client, secret = await _word(self.client, self.context), await _word(self.secret, self.context)
+        client, secret = await word(self.client, self.context, _WORD), await word(self.secret, self.context, _WORD)
         return await self.exchange.token(self.name, "universal-auth", clientId=client, clientSecret=secret)
 
     async def renew(self, token: str) -> Grant:  # noqa: ARG002 - a new login costs the same, and has no longest life
@@ -87,8 +89,7 @@ class OfServiceAccount:
 
     @property
     def name(self) -> str:
-        where = _where(self.ref, self.context, kind="")
-        return f"identity {self.identity} with the token of ServiceAccount {where}"
+        return f"identity {self.identity} with the token of ServiceAccount {where(self.ref, self.context)}"
 
     async def log_in(self) -> Grant:
         token = await self.context.cluster.token(self.ref, self.audience)
@@ -108,30 +109,16 @@ class ServiceToken:
 
     @property
     def name(self) -> str:
-        return f"the service token in {_where(self.ref, self.context)}"
+        return f"the service token in {where(self.ref, self.context)}"
 
     async def log_in(self) -> Grant:
-        found = _SERVICE_TOKEN.fullmatch(await _word(self.ref, self.context))
+        found = _SERVICE_TOKEN.fullmatch(await word(self.ref, self.context, _WORD))
         if not found:
             raise CredentialsMissing(
-                f"{_where(self.ref, self.context)}, key {self.ref.key} holds no service token: one begins with st. and "
+                f"{where(self.ref, self.context)}, key {self.ref.key} holds no service token: one begins with st. and "
                 "has three or four parts"
             )
         return Grant(found["sent"])
 
     async def renew(self, token: str) -> Grant:
         return Grant(token)
-
-
-async def _word(ref: SecretKeyRef, context: Context) -> str:
-    """One word, which a header can carry; space around it is a common slip."""
-    word = (await context.cluster.secret(ref)).decode("ascii", "replace").strip()
-    if not word or not all(0x21 <= ord(character) <= 0x7E for character in word):
-        raise CredentialsMissing(
-            f"{_where(ref, context)}, key {ref.key} holds no ID or secret of Infisical's: it must be one word in ASCII"
-        )
-    return word
-
-
-def _where(ref: SecretKeyRef | ServiceAccountRef, context: Context, *, kind: str = "Secret ") -> str:
-    return f"{kind}{ref.namespace or context.store.namespace}/{ref.name}"

@@ -1,0 +1,165 @@
+"""HTTP for backends without an SDK worth using: aiohttp on the operator's own event loop, limited in time and size.
+
+What aiohttp raises ends here: it may quote a request. `Broken` has no more than the names of what was raised.
+"""
+
+import ssl
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+import aiohttp
+import orjson
+from yarl import URL
+
+from keyferry.backends import certificates
+from keyferry.errors import BackendUnavailable, CredentialsMissing
+
+_PATIENCE = 0.9  # of the store's timeout: so that an error that names the address comes before the budget's
+_LARGEST = 64 * 1024 * 1024  # bytes of an answer: one call may bring a whole folder
+
+
+class Untrusted(BackendUnavailable):
+    """The server's certificate is not trusted. Other certificate authorities may help."""
+
+
+class Broken(Exception):
+    """No answer. `kinds`: what is wrong with a certificate, if that is it, then names of exceptions' classes."""
+
+    def __init__(self, kinds: tuple[str, ...]) -> None:
+        super().__init__(*kinds)
+        self.kinds = kinds
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What came back."""
+
+    status: int
+    content: bytes = field(repr=False)
+    headers: Mapping[str, str] = field(repr=False)  # whatever the case of their names
+
+    @property
+    def json(self) -> Any:
+        """What the content means as JSON; None where it is none."""
+        with suppress(ValueError):
+            return orjson.loads(self.content)
+        return None
+
+    @property
+    def retry_after(self) -> float | None:
+        """Seconds that the server tells to wait, if it does."""
+        return _seconds(self.headers.get("Retry-After"))
+
+
+@dataclass(frozen=True, slots=True)
+class Https:
+    """One store's connections."""
+
+    session: aiohttp.ClientSession = field(repr=False)
+
+    async def send(
+        self, method: str, url: URL, *, headers: Mapping[str, str] | None = None, content: bytes | None = None
+    ) -> Reply:
+        """One call. Raises Broken where nothing comes back, and BackendUnavailable where the store has ended."""
+        if self.session.closed:
+            raise BackendUnavailable("the store changed in the meantime; the next try uses the new one")
+        try:
+            async with self.session.request(
+                method,
+                url,
+                data=content,
+                headers=headers,
+                allow_redirects=False,  # a token must not travel to an address that nobody allowed
+                proxy=_proxy(url),
+            ) as response:
+                return Reply(response.status, await _content(response), response.headers)
+        except (aiohttp.ClientError, OSError, ValueError) as e:
+            kinds = _kinds(e)
+        raise Broken(kinds)
+
+    async def aclose(self) -> None:
+        await self.session.close()
+
+
+def connections(timeout: float, size: int, ca: bytes | None, field_: str) -> Https:
+    """As many as `size` at once, none of them made yet; `ca`: authorities to trust instead of the operator's.
+
+    Raises CredentialsMissing where these are none; `field_` is what named them.
+    """
+    session = aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=size, ssl=True if ca is None else _trusting(ca, field_)),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        timeout=aiohttp.ClientTimeout(total=timeout * _PATIENCE),
+        headers={"User-Agent": "keyferry", "Accept": "application/json"},
+        trust_env=False,  # it would look for a .netrc of the operator's, too
+    )
+    return Https(session)
+
+
+def unreached(kinds: tuple[str, ...], operation: str, host: str) -> BackendUnavailable | None:
+    """What to say of a server that was not reached; None where nothing is known of such a failure."""
+    for kind in kinds:
+        if wrong := certificates.WORDS.get(kind) or _NO_TLS.get(kind):
+            return Untrusted(f"{operation}: no secure connection to {host}: {wrong}")
+        if how := _OUT_OF_REACH.get(kind):
+            return BackendUnavailable(f"{operation}: {how.format(host=host)}")
+    return None
+
+
+_NO_TLS = dict.fromkeys(("ClientSSLError", "SSLError"), "there is no agreement on TLS; is it https at all?")
+_OUT_OF_REACH = {
+    "ClientProxyConnectionError": "cannot connect to the proxy on the way to {host}",
+    "ClientHttpProxyError": "the proxy on the way to {host} fails",
+    "TimeoutError": "{host} does not answer in time",
+    "ClientConnectorError": "cannot connect to {host}",
+    "ClientPayloadError": "{host} breaks off",
+    "ClientConnectionError": "{host} breaks off",
+    "OSError": "cannot talk to {host}",
+}
+
+
+def _proxy(url: URL) -> str | None:
+    at = urlsplit(str(url))
+    return None if proxy_bypass(at.netloc) else getproxies().get(at.scheme)
+
+
+def _trusting(ca: bytes, field_: str) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # verifies, and trusts nobody yet
+    with suppress(ssl.SSLError, ValueError):
+        context.load_verify_locations(cadata=ca.decode("ascii", "ignore"))  # bundles have comments in any language
+        return context
+    raise CredentialsMissing(f"{field_}: what it names holds no certificates in PEM")
+
+
+async def _content(response: aiohttp.ClientResponse) -> bytes:
+    parts, size = [], 0
+    async for part in response.content.iter_any():
+        parts.append(part)
+        if (size := size + len(part)) > _LARGEST:
+            raise ValueError("larger than any answer should be")
+    return b"".join(parts)
+
+
+def _seconds(retry_after: str | None) -> float | None:
+    if retry_after is None:
+        return None
+    if retry_after.strip().isdecimal():
+        return float(retry_after)
+    with suppress(ValueError):
+        at = parsedate_to_datetime(retry_after)
+        return max(0.0, (at - datetime.now(at.tzinfo)).total_seconds())
+    return None
+
+
+def _kinds(error: Exception) -> tuple[str, ...]:
+    names = tuple(cls.__name__ for cls in type(error).__mro__)
+    found = getattr(error, "certificate_error", None)
+    if isinstance(found, ssl.SSLCertVerificationError):
+        return (certificates.kind(found.verify_code), *names)
+    return names
