@@ -132,20 +132,6 @@ async def test_what_is_no_certificate_is_told(infisical: InfisicalStandIn):
             await backend.check()
 
 
-async def test_the_operators_proxy_is_used_unless_it_is_bypassed(
-    infisical: InfisicalStandIn, monkeypatch: pytest.MonkeyPatch
-):
-    infisical.put("db", "v")
-    with InfisicalStandIn() as away:
-        nobody = away.host
-    monkeypatch.setenv("HTTPS_PROXY", f"http://{nobody}")
-    async with aclosing(store(infisical)) as backend:
-        assert f"cannot connect to the proxy on the way to {infisical.host}" in str(await one(backend))
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    async with aclosing(store(infisical)) as backend:
-        assert isinstance(await one(backend), Value)
-
-
 async def test_an_address_that_was_not_allowed_is_not_asked(infisical: InfisicalStandIn):
     async with aclosing(store(infisical, endpoint_allowed=Settings().endpoint_allowed)) as backend:
         with pytest.raises(SpecInvalid, match="--allow-endpoint"):

@@ -332,17 +332,6 @@ async def test_a_login_that_fails_leaves_no_connection_behind(vault: VaultProxy,
         assert vault.left_alone()
 
 
-async def test_the_operators_proxy_is_used_and_told_when_it_fails(
-    vault: VaultProxy, kv: str, monkeypatch: pytest.MonkeyPatch
-):
-    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:1")
-    async with aclosing(store(vault, kv)) as backend:
-        assert f"the proxy on the way to {vault.host} fails" in await said(backend, BackendUnavailable)
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    async with aclosing(store(vault, kv)) as backend:
-        assert await reads(backend, kv)
-
-
 async def test_logging_in_costs_one_call(vault: VaultProxy, kv: str, all_of_kv: str):
     auth = jwt_login(vault.vault, all_of_kv)
     backend = store(vault, kv, auth, cluster=with_tokens(vault.vault))

@@ -36,7 +36,7 @@ def holding(vault: VaultServer, **secret: str) -> SeededCluster:
 
 
 def store(
-    proxy: VaultProxy,
+    vault: VaultProxy,
     mount: str,
     auth: dict[str, Any] | None = None,
     *,
@@ -45,9 +45,9 @@ def store(
     **surroundings: Any,
 ) -> VaultBackend:
     """A store that logs in with a token unless told otherwise. `surroundings`: as for `context`."""
-    surroundings.setdefault("cluster", holding(proxy.vault, token=token or proxy.vault.root_token))
+    surroundings.setdefault("cluster", holding(vault.vault, token=token or vault.vault.root_token))
     place = {
-        "server": proxy.url,
+        "server": vault.url,
         "rootEngine": mount,
         "caProvider": {"type": "Secret", "name": CA, "key": "ca.crt"},
     } | (spec or {})

@@ -8,7 +8,6 @@ from datetime import datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 import orjson
@@ -16,6 +15,7 @@ from yarl import URL
 
 from keyferry.backends import certificates
 from keyferry.backends.infisical.errors import About, Failure, told
+from keyferry.backends.route import Route
 from keyferry.errors import BackendUnavailable, CredentialsMissing
 
 _PATIENCE = 0.9  # of the store's timeout: so that an error that names the address comes before the budget's
@@ -48,7 +48,7 @@ class Client:
 
     site: str
     session: aiohttp.ClientSession = field(repr=False)
-    proxy: str | None = field(repr=False)
+    route: Route
 
     @property
     def host(self) -> str:
@@ -62,14 +62,16 @@ class Client:
         if request.etag:
             headers["If-None-Match"] = request.etag
         url = URL(f"{self.site}{request.path}", encoded=True).with_query(dict(request.query))
-        with _mapped(about):
+        proxy = self.route.to(self.site)
+        with _mapped(about, self.route, self.site):
             async with self.session.request(
                 request.method,
                 url,
                 data=None if request.body is None else orjson.dumps(request.body),
                 headers={**headers, "Content-Type": "application/json"} if request.body is not None else headers,
                 allow_redirects=False,  # a token must not travel to an address that nobody allowed
-                proxy=self.proxy,
+                proxy=proxy.address if proxy else None,
+                proxy_headers=proxy.headers if proxy else None,
             ) as response:
                 return await _content(response, request, about)
 
@@ -77,7 +79,7 @@ class Client:
         await self.session.close()
 
 
-def client(site: str, timeout: float, size: int, ca: bytes | None) -> Client:
+def client(site: str, timeout: float, size: int, ca: bytes | None, route: Route) -> Client:
     """A client that has not connected yet. Raises CredentialsMissing where the certificates are none."""
     trusted = True if ca is None else _context(ca)
     session = aiohttp.ClientSession(
@@ -87,12 +89,7 @@ def client(site: str, timeout: float, size: int, ca: bytes | None) -> Client:
         headers={"User-Agent": "keyferry", "Accept": "application/json"},
         trust_env=False,  # it would look for a .netrc of the operator's, too
     )
-    return Client(site.rstrip("/"), session, _proxy(site))
-
-
-def _proxy(site: str) -> str | None:
-    at = urlsplit(site)
-    return None if proxy_bypass(at.netloc) else getproxies().get(at.scheme)
+    return Client(site.rstrip("/"), session, route)
 
 
 def _context(ca: bytes) -> ssl.SSLContext:
@@ -143,12 +140,12 @@ def _seconds(retry_after: str | None) -> float | None:
 
 
 @contextmanager
-def _mapped(about: About) -> Iterator[None]:
+def _mapped(about: About, route: Route, site: str) -> Iterator[None]:
     """Whatever aiohttp raises inside becomes one of our errors, without what it was told of the request."""
     try:
         yield
     except (aiohttp.ClientError, OSError, ValueError) as e:
-        failure = told(Failure(classes=_classes(e)), about)
+        failure = route.fault(e, about.operation, site) or told(Failure(classes=_classes(e)), about)
     else:
         return
     raise failure

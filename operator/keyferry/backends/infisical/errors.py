@@ -210,8 +210,6 @@ _OF_HTTP: Mapping[str, Tell] = {
     **{kind: _untrusted(words) for kind, words in certificates.WORDS.items()},
     "ClientSSLError": _untrusted("there is no agreement on TLS; is it https at all?"),
     "SSLError": _untrusted("there is no agreement on TLS; is it https at all?"),
-    "ClientProxyConnectionError": _out_of_reach("cannot connect to the proxy on the way to {host}"),
-    "ClientHttpProxyError": _out_of_reach("the proxy on the way to {host} fails"),
     "TimeoutError": _out_of_reach("{host} does not answer in time"),
     "ClientConnectorError": _out_of_reach("cannot connect to {host}"),
     "ClientPayloadError": _out_of_reach("{host} breaks off"),

@@ -205,7 +205,6 @@ _REFUSED: Mapping[int, Tell] = {
 _OF_SDK: Mapping[str, Tell] = {
     **{kind: _untrusted(words) for kind, words in certificates.WORDS.items()},
     "SSLError": _untrusted("there is no agreement on TLS; is it https at all?"),
-    "ProxyError": _out_of_reach("the proxy on the way to {host} fails"),
     "ConnectTimeout": _out_of_reach("{host} does not answer in time"),
     "ReadTimeout": _out_of_reach("{host} does not answer in time"),
     "Timeout": _out_of_reach("{host} does not answer in time"),

@@ -22,6 +22,7 @@ from urllib3.exceptions import HTTPError
 from urllib3.util.ssl_ import create_urllib3_context
 
 from keyferry.backends import certificates
+from keyferry.backends.route import Proxy, Route
 from keyferry.backends.vault.errors import About, Failure, told
 from keyferry.errors import CredentialsMissing
 
@@ -71,6 +72,7 @@ class Client:
     namespace: str | None
     timeout: float  # the store's, of one call
     session: requests.Session = field(repr=False)
+    route: Route
 
     @property
     def host(self) -> str:
@@ -83,12 +85,13 @@ class Client:
             token=token,
             namespace=self.namespace,
             session=self.session,
+            proxies=_through(self.route.to(self.server)),
             timeout=self.timeout * _PATIENCE,
             allow_redirects=False,  # a tenant's address could send us, and the token, to one that was not allowed
             ignore_exceptions=True,  # they know neither the status nor Retry-After
             strict_http=True,  # not every proxy lets the method LIST through
         )
-        with _mapped(about):
+        with self._mapped(about):
             said = call(adapter)
             if isinstance(said, requests.Response):
                 return _content(said, about)
@@ -99,16 +102,34 @@ class Client:
     def close(self) -> None:
         self.session.close()
 
+    @contextmanager
+    def _mapped(self, about: About) -> Iterator[None]:
+        """Whatever the SDK raises inside becomes one of our errors."""
+        try:
+            yield
+        except (requests.RequestException, HTTPError, VaultError, OSError, *_TRIPPED) as e:
+            fault = self.route.fault(e, about.operation, self.server)
+            raise fault or told(Failure(classes=_classes(e)), about) from e
 
-def client(server: str, namespace: str | None, timeout: float, size: int, ca: bytes | None) -> Client:
-    """A client that has not connected yet. Raises CredentialsMissing where the certificates are none."""
+
+def client(server: str, namespace: str | None, limits: tuple[float, int], ca: bytes | None, route: Route) -> Client:
+    """A client that has not connected yet. Raises CredentialsMissing where the certificates are none.
+
+    `limits`: seconds of one call, and how many calls at once.
+    """
+    timeout, size = limits
     for name in _LOUD:
         logging.getLogger(name).setLevel(logging.WARNING)
     session = requests.Session()
     session.auth = _as_it_is  # else a .netrc of the operator's would be looked for
     session.mount("https://", _Connections(size) if ca is None else _Trusting(_context(ca), size))
     session.mount("http://", _Connections(size))
-    return Client(server.rstrip("/"), namespace, timeout, session)
+    return Client(server.rstrip("/"), namespace, timeout, session, route)
+
+
+def _through(proxy: Proxy | None) -> dict[str, str | None]:
+    """For every scheme, so that nothing is taken from the environment in another way."""
+    return dict.fromkeys(("http", "https", "all"), proxy.url if proxy else None)
 
 
 def _as_it_is(request: requests.PreparedRequest) -> requests.PreparedRequest:
@@ -121,15 +142,6 @@ def _context(ca: bytes) -> ssl.SSLContext:
         context.load_verify_locations(cadata=ca.decode("ascii", "ignore"))  # bundles have comments in any language
         return context
     raise CredentialsMissing("spec.provider.vault.caProvider: what it names holds no certificates in PEM")
-
-
-@contextmanager
-def _mapped(about: About) -> Iterator[None]:
-    """Whatever the SDK raises inside becomes one of our errors."""
-    try:
-        yield
-    except (requests.RequestException, HTTPError, VaultError, OSError, *_TRIPPED) as e:
-        raise told(Failure(classes=_classes(e)), about) from e
 
 
 def _content(response: requests.Response, about: About) -> dict[str, Any]:
