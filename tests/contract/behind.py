@@ -147,7 +147,7 @@ async def vault(_: Path, __: pytest.MonkeyPatch) -> AsyncIterator[Behind]:
     with VaultProxy(vault_server.shared()) as proxy:
         mount = proxy.vault.engine(2)
         vault_stores.write(proxy, mount, "db", value="v")
-        auth, secret_id = vault_stores.app_role(proxy.vault, vault_stores.everything(mount))
+        auth, secret_id = vault_stores.app_role(proxy.vault, vault_stores.everything(proxy.vault, mount))
         cluster = vault_stores.holding(proxy.vault, **{"secret-id": secret_id})
         spec = {"server": f"https://{ONE}"}
         yield Behind(

