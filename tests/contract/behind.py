@@ -1,8 +1,9 @@
 """A store of each backend whose addresses lead nowhere, unless one comes through a proxy that knows the way."""
 
 import ssl
+import traceback
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,11 @@ from urllib.parse import urlsplit
 import pytest
 
 from keyferry.api.providers.kubernetes import Kubernetes
+from keyferry.api.store import StoreProxy
 from keyferry.backends import kubernetes
 from keyferry.backends.base import Backend
-from keyferry.values import Ref
+from keyferry.errors import SyncError
+from keyferry.values import Fetched, Ref
 from tests.contract import aws_stores, azure_stores, gcp_stores, infisical_stores, kubernetes_stores, vault_stores
 from tests.contract.context import SeededCluster, context
 from tests.controlplane.shared import shared
@@ -21,6 +24,7 @@ from tests.servers import certificates, vault_server
 from tests.standins.aws import AwsStandIn
 from tests.standins.aws_sts import Issuer
 from tests.standins.azure import AzureStandIn
+from tests.standins.connect_proxy import PASSWORD, USER, ConnectProxy
 from tests.standins.gcp import GcpStandIn
 from tests.standins.gcp_iam import EVERYTHING
 from tests.standins.infisical import InfisicalStandIn
@@ -28,6 +32,7 @@ from tests.standins.tcp_proxy import proxy_before
 from tests.standins.vault_proxy import VaultProxy
 
 ONE, TWO, THREE = (f"127.0.0.1:{port}" for port in (1, 2, 3))  # nobody listens there
+LOGIN = {"username": USER.encode(), "password": f"{PASSWORD}\n".encode()}  # a line's end is a common slip
 Make = Callable[..., Backend]  # with what `context` takes
 
 
@@ -165,6 +170,25 @@ PLACES: dict[str, Callable[[Path, pytest.MonkeyPatch], AbstractAsyncContextManag
     "kubernetes": another_cluster,
     "vault": vault,
 }
+
+
+def through(behind: Behind, proxy: ConnectProxy, **more: Any) -> Backend:
+    """The store, with that proxy in its spec."""
+    spec = StoreProxy.model_validate({"url": proxy.url, "secretRef": {"name": "proxy"}})
+    return behind.make(**{"proxy": spec, "login": LOGIN, **more})
+
+
+async def one(backend: Backend, ref: Ref) -> Fetched:
+    return (await backend.fetch([ref]))[ref]
+
+
+async def said(backend: Backend, ref: Ref, kind: type[SyncError]) -> str:
+    """What the store says when it is asked for a value, which must be that it fails so."""
+    async with aclosing(backend):
+        answer = await one(backend, ref)
+    assert type(answer) is kind, answer
+    assert "canary" not in "".join(traceback.format_exception(answer))
+    return str(answer)
 
 
 def _known(cluster: SeededCluster, more: dict[str, Any]) -> dict[str, Any]:

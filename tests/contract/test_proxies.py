@@ -3,26 +3,25 @@
 import asyncio
 import re
 import ssl
-import traceback
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from keyferry.api.store import StoreProxy
 from keyferry.backends import route
 from keyferry.backends.base import Backend, Catalogue, Heard, Hints
-from keyferry.errors import AuthFailed, BackendUnavailable, CredentialsMissing, SpecInvalid, SyncError
+from keyferry.errors import AuthFailed, BackendUnavailable, CredentialsMissing, SpecInvalid
 from keyferry.settings import Settings
-from keyferry.values import Fetched, Ref, Scope, Value
-from tests.contract.behind import PLACES, Behind
+from keyferry.values import Ref, Scope, Value
+from tests.contract.aws_stores import store as on_aws
+from tests.contract.behind import PLACES, Behind, one, said, through
 from tests.servers import certificates
+from tests.standins.aws import AwsStandIn
 from tests.standins.connect_proxy import PASSWORD, USER, ConnectProxy, connect_proxy
 from tests.standins.tcp_proxy import proxy_before
 
-LOGIN = {"username": USER.encode(), "password": f"{PASSWORD}\n".encode()}  # a line's end is a common slip
 AT_ONCE = 1.0  # seconds of a store that need not be patient
 
 
@@ -41,25 +40,6 @@ async def behind(
 async def proxy(behind: Behind) -> AsyncIterator[ConnectProxy]:
     async with connect_proxy(behind.ways) as running:
         yield running
-
-
-def through(behind: Behind, proxy: ConnectProxy, **more: Any) -> Backend:
-    """The store, with that proxy in its spec."""
-    spec = StoreProxy.model_validate({"url": proxy.url, "secretRef": {"name": "proxy"}})
-    return behind.make(**{"proxy": spec, "login": LOGIN, **more})
-
-
-async def one(backend: Backend, ref: Ref) -> Fetched:
-    return (await backend.fetch([ref]))[ref]
-
-
-async def said(backend: Backend, ref: Ref, kind: type[SyncError]) -> str:
-    """What the store says when it is asked for a value, which must be that it fails so."""
-    async with aclosing(backend):
-        answer = await one(backend, ref)
-    assert type(answer) is kind, answer
-    assert "canary" not in "".join(traceback.format_exception(answer))
-    return str(answer)
 
 
 async def everything(backend: Backend, ref: Ref) -> None:
@@ -181,6 +161,13 @@ async def test_a_tenant_uses_no_proxy_that_was_not_allowed(behind: Behind, proxy
         f"--allow-endpoint={proxy.url}"
     )
     assert proxy.heads == []
+
+
+async def test_what_has_no_tls_does_not_go_through_a_proxy(aws: AwsStandIn):
+    ref = Ref(aws.put("db", "v"))
+    text = await said(on_aws(aws, proxy=StoreProxy(url="http://127.0.0.1:9")), ref, SpecInvalid)
+    assert text == f"spec.proxy: {aws.url} is asked without TLS, so that the proxy would read along: use https"
+    assert aws.calls.count() == 0
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,7 @@ from keyferry.backends.route import sparing_metadata
 from keyferry.errors import BackendUnavailable
 from keyferry.values import Value
 from tests.contract.aws_stores import signed
-from tests.contract.behind import ONE, PLACES, TWO, Behind
-from tests.contract.test_proxies import one, said, through
+from tests.contract.behind import ONE, PLACES, TWO, Behind, one, said, through
 from tests.standins.connect_proxy import ConnectProxy, connect_proxy
 from tests.standins.gcp_metadata import MetadataServer
 from tests.standins.pod_identity import PodIdentityAgent

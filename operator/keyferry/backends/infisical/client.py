@@ -15,7 +15,7 @@ from yarl import URL
 
 from keyferry.backends import certificates
 from keyferry.backends.infisical.errors import About, Failure, told
-from keyferry.backends.route import Route
+from keyferry.backends.route import Proxy, Route
 from keyferry.errors import BackendUnavailable, CredentialsMissing
 
 _PATIENCE = 0.9  # of the store's timeout: so that an error that names the address comes before the budget's
@@ -49,6 +49,7 @@ class Client:
     site: str
     session: aiohttp.ClientSession = field(repr=False)
     route: Route
+    proxy: Proxy | None
 
     @property
     def host(self) -> str:
@@ -62,7 +63,6 @@ class Client:
         if request.etag:
             headers["If-None-Match"] = request.etag
         url = URL(f"{self.site}{request.path}", encoded=True).with_query(dict(request.query))
-        proxy = self.route.to(self.site)
         with _mapped(about, self.route, self.site):
             async with self.session.request(
                 request.method,
@@ -70,8 +70,8 @@ class Client:
                 data=None if request.body is None else orjson.dumps(request.body),
                 headers={**headers, "Content-Type": "application/json"} if request.body is not None else headers,
                 allow_redirects=False,  # a token must not travel to an address that nobody allowed
-                proxy=proxy.address if proxy else None,
-                proxy_headers=proxy.headers if proxy else None,
+                proxy=self.proxy.address if self.proxy else None,
+                proxy_headers=self.proxy.headers if self.proxy else None,
             ) as response:
                 return await _content(response, request, about)
 
@@ -81,6 +81,7 @@ class Client:
 
 def client(site: str, timeout: float, size: int, ca: bytes | None, route: Route) -> Client:
     """A client that has not connected yet. Raises CredentialsMissing where the certificates are none."""
+    proxy = route.to(site)
     trusted = True if ca is None else _context(ca)
     session = aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(limit=size, ssl=trusted),
@@ -89,7 +90,7 @@ def client(site: str, timeout: float, size: int, ca: bytes | None, route: Route)
         headers={"User-Agent": "keyferry", "Accept": "application/json"},
         trust_env=False,  # it would look for a .netrc of the operator's, too
     )
-    return Client(site.rstrip("/"), session, route)
+    return Client(site.rstrip("/"), session, route, proxy)
 
 
 def _context(ca: bytes) -> ssl.SSLContext:

@@ -6,7 +6,7 @@ home. Its adapters and API classes read nothing that they are not given.
 
 import logging
 import ssl
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -73,6 +73,7 @@ class Client:
     timeout: float  # the store's, of one call
     session: requests.Session = field(repr=False)
     route: Route
+    proxies: Mapping[str, str | None] = field(repr=False)
 
     @property
     def host(self) -> str:
@@ -85,7 +86,7 @@ class Client:
             token=token,
             namespace=self.namespace,
             session=self.session,
-            proxies=_through(self.route.to(self.server)),
+            proxies=self.proxies,
             timeout=self.timeout * _PATIENCE,
             allow_redirects=False,  # a tenant's address could send us, and the token, to one that was not allowed
             ignore_exceptions=True,  # they know neither the status nor Retry-After
@@ -124,7 +125,7 @@ def client(server: str, namespace: str | None, limits: tuple[float, int], ca: by
     session.auth = _as_it_is  # else a .netrc of the operator's would be looked for
     session.mount("https://", _Connections(size) if ca is None else _Trusting(_context(ca), size))
     session.mount("http://", _Connections(size))
-    return Client(server.rstrip("/"), namespace, timeout, session, route)
+    return Client(server.rstrip("/"), namespace, timeout, session, route, _through(route.to(server)))
 
 
 def _through(proxy: Proxy | None) -> dict[str, str | None]:
