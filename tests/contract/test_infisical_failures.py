@@ -111,8 +111,7 @@ async def test_another_authority_is_trusted_by_the_next_check(infisical: Infisic
 async def test_a_read_that_outlives_its_connection_is_an_answer(infisical: InfisicalStandIn, shop: InfisicalBackend):
     infisical.put("db", "v")
     await shop.check()
-    assert shop._reader
-    await shop._reader.connection.aclose()
+    await (await shop._reader.get()).connection.aclose()
     assert "the store changed in the meantime" in str(await one(shop))
 
 

@@ -34,8 +34,8 @@ def token(vault: VaultProxy) -> str:
 
 def later(backend: VaultBackend, seconds: float) -> None:
     """Let the store think that so much time has passed."""
-    assert backend._engine
-    backend._engine.connection.session._clock = lambda: time.monotonic() + seconds
+    assert backend._engine._made
+    backend._engine._made.connection.session._clock = lambda: time.monotonic() + seconds
 
 
 async def one(backend: VaultBackend, ref: Ref = DB) -> Fetched:

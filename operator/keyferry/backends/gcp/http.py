@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
+from keyferry.backends import retry_after
 from keyferry.backends.base import Context
 from keyferry.backends.route import Route
 from keyferry.errors import BackendUnavailable, CredentialsMissing, SyncError, Throttled
@@ -51,13 +52,12 @@ class Https:
                 proxy=proxy.address if proxy else None,
                 proxy_headers=proxy.headers if proxy else None,
             ) as response:
-                status, retry = response.status, response.headers.get("Retry-After", "")
+                status, said = response.status, response.headers.get("Retry-After")
                 text = await response.content.read(_LARGEST_ANSWER)
         except (aiohttp.ClientError, OSError, TimeoutError) as e:
             raise self.route.fault(e, operation, url) or _unreached(operation, host, e) from e
         if status == 429:
-            wait = float(retry) if retry.isdecimal() else None
-            raise Throttled(f"{host} is asked too often at {operation}", retry_after=wait)
+            raise Throttled(f"{host} is asked too often at {operation}", retry_after=retry_after.seconds(said))
         if status >= 500 or 300 <= status < 400:
             raise BackendUnavailable(f"{host} fails at {operation} (status {status})")
         return Answer(status, _parsed(text))

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 import aiohttp
 import orjson
 
+from keyferry.backends import retry_after
 from keyferry.backends.kubernetes.errors import About, broken, refused, senseless
 from keyferry.backends.route import Route
 from keyferry.errors import BackendUnavailable, CredentialsMissing, SyncError
@@ -146,13 +147,8 @@ async def _content(response: aiohttp.ClientResponse, about: About) -> bytes:
         if size > _LARGEST:
             raise BackendUnavailable(f"{about.host} answers {about.operation} with more than {_LARGEST} bytes")
     if response.status >= 300:
-        raise refused(response.status, about, _retry_after(response))
+        raise refused(response.status, about, retry_after.seconds(response.headers.get("Retry-After")))
     return b"".join(parts)
-
-
-def _retry_after(response: aiohttp.ClientResponse) -> float | None:
-    said = response.headers.get("Retry-After", "")
-    return float(said) if said.isascii() and said.isdigit() else None
 
 
 def _parsed(content: bytes, about: About) -> Json:

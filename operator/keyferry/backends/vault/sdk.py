@@ -9,8 +9,6 @@ import ssl
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import datetime
-from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -21,7 +19,7 @@ from requests.adapters import HTTPAdapter
 from urllib3.exceptions import HTTPError
 from urllib3.util.ssl_ import create_urllib3_context
 
-from keyferry.backends import certificates
+from keyferry.backends import certificates, retry_after
 from keyferry.backends.route import Proxy, Route
 from keyferry.backends.vault.errors import About, Failure, told
 from keyferry.errors import CredentialsMissing
@@ -156,20 +154,8 @@ def _content(response: requests.Response, about: About) -> dict[str, Any]:
         body = response.json()
     body = body if isinstance(body, dict) else {}
     said = [str(each) for each in body.get("errors") or ()]
-    raise told(
-        Failure(response.status_code, said, body=body, retry_after=_seconds(response.headers.get("Retry-After"))), about
-    )
-
-
-def _seconds(retry_after: str | None) -> float | None:
-    if retry_after is None:
-        return None
-    if retry_after.strip().isdecimal():
-        return float(retry_after)
-    with suppress(ValueError):
-        at = parsedate_to_datetime(retry_after)
-        return max(0.0, (at - datetime.now(at.tzinfo)).total_seconds())
-    return None
+    wait = retry_after.seconds(response.headers.get("Retry-After"))
+    raise told(Failure(response.status_code, said, body=body, retry_after=wait), about)
 
 
 def _classes(error: BaseException) -> tuple[str, ...]:

@@ -63,14 +63,6 @@ def test_the_sdks_own_address_is_regional():
     client.close()
 
 
-@pytest.mark.parametrize(
-    ("header", "seconds"),
-    [(None, None), ("7", 7.0), ("soon", None), ("Wed, 21 Oct 2015 07:28:00 GMT", 0.0)],
-)
-def test_retry_after_is_seconds_or_a_date(header: str | None, seconds: float | None):
-    assert sdk._seconds(header) == seconds
-
-
 def test_of_the_addresses_of_all_services_only_ours_are_kept():
     found = sdk._loader().load_data("endpoints")
     kept = [set(partition["services"]) for partition in found["partitions"]]

@@ -8,7 +8,7 @@ import pytest
 
 from keyferry.api.providers.azure import Azure
 from keyferry.backends import azure
-from keyferry.backends.azure import create, sdk
+from keyferry.backends.azure import create
 from keyferry.errors import SpecInvalid
 from tests.contract.context import context
 
@@ -37,11 +37,3 @@ def test_importing_the_backend_imports_no_sdk():
 async def test_without_the_sdk_the_extra_is_named(without_sdk: None):
     with pytest.raises(SpecInvalid, match=r"install keyferry\[azure\]"):
         await create(Azure(vault="acme"), context()).check()
-
-
-@pytest.mark.parametrize(
-    ("said", "seconds"),
-    [(None, None), ("7", 7.0), (" 12 ", 12.0), ("soon", None), ("Wed, 21 Oct 2015 07:28:00 GMT", 0)],
-)
-def test_retry_after_is_seconds_or_a_date(said, seconds):
-    assert sdk.seconds(said) == seconds
