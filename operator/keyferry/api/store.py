@@ -7,16 +7,7 @@ from typing import Annotated
 from pydantic import ConfigDict, Field
 
 from keyferry.api.conditions import UNSEEN, Condition
-from keyferry.api.model import (
-    WHOLE,
-    Form,
-    Model,
-    PositiveDuration,
-    ShortDuration,
-    keyed,
-    rule,
-    rules,
-)
+from keyferry.api.model import WHOLE, Form, Model, PositiveDuration, ShortDuration, keyed, rule, rules
 from keyferry.api.providers import UNPROXIED, Provider
 from keyferry.api.providers.references import BasicAuthRef, SecretKeyRef
 
@@ -189,10 +180,7 @@ class StoreProxy(Model):
     url: Annotated[
         str,
         Field(max_length=2048),
-        Form(
-            r"^http://[-A-Za-z0-9._:\[\]]+/?$",
-            "write http://proxy:3128; a login goes into secretRef",
-        ),
+        Form(r"^http://[-A-Za-z0-9._:\[\]]+/?$", "write http://proxy:3128; a login goes into secretRef"),
     ] = Field(description="Its http://host:port.")
     secret_ref: BasicAuthRef | None = Field(None, description="A Secret with username and password.")
 
@@ -230,8 +218,7 @@ class SecretStoreSpec(Model):
         default_factory=Mapping, description="Which external secret answers for a key of a namespace."
     )
     proxy: StoreProxy | None = Field(
-        None,
-        description="The HTTP proxy of all this store's connections. Default: the operator's.",
+        None, description="The HTTP proxy of all this store's connections. Default: the operator's."
     )
     refresh: Refresh = Field(default_factory=Refresh, description="How hard the backend may be asked.")
     cache: Cache = Field(default_factory=Cache, description="Values kept in memory for a short time.")

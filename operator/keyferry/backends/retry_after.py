@@ -10,6 +10,6 @@ def seconds(said: str | None) -> float | None:
     word = (said or "").strip()
     if word.isascii() and word.isdecimal():
         return float(word)
-    with suppress(ValueError):
+    with suppress(ValueError, OverflowError):
         return max(0.0, parsedate_to_datetime(word).timestamp() - time.time())
     return None
