@@ -112,8 +112,12 @@ def test_values_travel_by_paths_and_a_rotated_one_follows(team):
     team.put("db", team.word("second"))
 
     team.holds(password=team.word("second"), within=SOON)
-    (source,) = team.world.status("ExternalSecret", team.namespace, "db")["sources"]
-    assert source["version"].startswith("2@")
+
+    def versions():
+        """Told after the Secret is written."""
+        return [each["version"][:2] for each in team.world.status("ExternalSecret", team.namespace, "db")["sources"]]
+
+    team.world.eventually(lambda: versions() == ["2@"], within=SOON)
     assert team.world.ready("", team.store, "ClusterSecretStore").reason == "Ready"
     assert team.infisical.counts()["login"] == 1
 

@@ -17,7 +17,7 @@ from tests.contract import hcp_stores, infisical_stores
 from tests.contract.aws_stores import ISSUER, SIGNER
 from tests.contract.subject import Subject
 from tests.contract.vault_stores import everything, store
-from tests.servers import vault_server
+from tests.servers import openbao, vault_server
 from tests.standins.aws import AwsStandIn
 from tests.standins.aws_sts import Issuer, Role
 from tests.standins.hcp import HcpStandIn
@@ -63,10 +63,10 @@ def payments(aws: AwsStandIn) -> Role:
     return aws.sts.role("payments", issuer=ISSUER, subject="system:serviceaccount:payments:keyferry")
 
 
-@pytest.fixture
-def vault() -> Iterator[VaultProxy]:
-    """A real Vault, behind a proxy that counts."""
-    with VaultProxy(vault_server.shared()) as proxy:
+@pytest.fixture(params=[vault_server, openbao], ids=["vault", "openbao"])
+def vault(request: pytest.FixtureRequest) -> Iterator[VaultProxy]:
+    """A real Vault, and a real OpenBao, behind a proxy that counts."""
+    with VaultProxy(request.param.shared()) as proxy:
         yield proxy
 
 
@@ -77,9 +77,9 @@ def kv(vault: VaultProxy) -> str:
 
 
 @pytest.fixture
-def all_of_kv(kv: str) -> str:
+def all_of_kv(vault: VaultProxy, kv: str) -> str:
     """A policy that allows everything there."""
-    return everything(kv)
+    return everything(vault.vault, kv)
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from keyferry.api.providers.references import CaProvider, SecretKeyRef, ServiceAccountRef
+from keyferry.api.store import StoreProxy
 from keyferry.backends.base import Context, Token
 from keyferry.errors import BackendUnavailable, CredentialsMissing
 from keyferry.values import ApiServer, Scope, StoreKey
@@ -73,6 +74,7 @@ def context(
     ambient: bool = False,
     store: StoreKey | None = None,
     endpoint_allowed: Callable[[str], bool] = lambda _: True,
+    proxy: StoreProxy | None = None,
     scope: Scope | None = None,
 ) -> Context:
     """A namespaced store's context unless told otherwise."""
@@ -85,6 +87,7 @@ def context(
         data_dir=data_dir,
         ambient=ambient,
         endpoint_allowed=endpoint_allowed,
+        proxy=proxy,
         scope=scope or Scope(),
     )
 

@@ -104,7 +104,7 @@ async def test_a_wall_in_front_of_the_vault_is_no_missing_permission(azure: Azur
 
 async def test_what_does_not_answer_is_told_by_operation_and_address(azure: AzureStandIn):
     async with aclosing(store(azure, timeout=0.3, budget=CountingCalls(30))) as backend:
-        await backend._connected()
+        await backend._connection.get()
         with azure.faults.silence():
             errors = await failures(backend)
         await backend.check()  # it is back; and what was given up has time to end
@@ -271,7 +271,7 @@ async def test_the_sdk_is_quiet_though_everything_is_logged_at_debug_level(
             await backend.check()
             got = await one(backend, "db")
             assert isinstance(got, Value)
-            token = (await backend._connected()).wallet.current
+            token = (await backend._connection.get()).wallet.current
             azure.grant(azure.reader.client_id, ())
             denied = await one(backend, "db")
             azure.entra.revoke_all()

@@ -330,18 +330,6 @@ async def test_a_login_goes_through_the_stores_budget(azure: AzureStandIn):
         assert counts(backend._context) == {"GetToken": 1, "ListSecrets": 1, "GetSecret": 1}
 
 
-@pytest.mark.parametrize("bypassed", [False, True], ids=["through it", "bypassed"])
-async def test_the_proxy_of_the_environment_is_used_unless_it_is_bypassed(
-    azure: AzureStandIn, poor_environment: pytest.MonkeyPatch, *, bypassed: bool
-):
-    poor_environment.setenv("HTTPS_PROXY", "http://127.0.0.1:1")
-    if bypassed:
-        poor_environment.setenv("NO_PROXY", "127.0.0.1")
-    async with aclosing(store(azure)) as backend:
-        answer = await one(backend, "no-such")
-    assert (str(answer) == f"GetToken: the proxy on the way to {azure.host} fails") is not bypassed
-
-
 async def test_no_password_of_the_operators_netrc_is_sent_to_an_entra_that_a_store_names(
     azure: AzureStandIn, poor_environment: pytest.MonkeyPatch, tmp_path: Path
 ):

@@ -108,7 +108,7 @@ async def test_a_token_that_cannot_be_renewed_just_now_serves_until_it_expires(a
     azure.entra.lifetime = 3600
     async with aclosing(store(azure)) as backend:
         await one(backend, "db")
-        wallet = (await backend._connected()).wallet
+        wallet = (await backend._connection.get()).wallet
         due = wallet.current.renew_at + 1
         wallet._clock = lambda: due
         with azure.faults.during("GetToken", entra(90033)):

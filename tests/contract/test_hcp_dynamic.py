@@ -27,8 +27,8 @@ async def operator(hcp: HcpStandIn, demand: int = 1) -> AsyncIterator[Fetcher]:
     """A store's counter as a newly started operator has it, with the stand-in's clock."""
     backend = store(hcp)
     await backend.check()
-    assert backend._reader
-    backend._reader.clock = hcp.now
+    assert backend._reader.made
+    backend._reader.made.clock = hcp.now
     fetcher = counter(backend, ByNames(""), lambda: demand)
     yield fetcher
     await fetcher.aclose()

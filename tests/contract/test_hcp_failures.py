@@ -149,8 +149,8 @@ async def test_another_authority_is_trusted_by_the_next_check(hcp: HcpStandIn, t
 async def test_a_read_that_outlives_its_connection_is_an_answer(hcp: HcpStandIn, app: HcpBackend):
     hcp.put("DB", "v")
     await app.check()
-    assert app._reader
-    await app._reader.connection.aclose()
+    assert app._reader.made
+    await app._reader.made.connection.aclose()
     assert "the store changed in the meantime" in str(await one(app))
 
 

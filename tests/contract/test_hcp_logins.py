@@ -43,8 +43,8 @@ def logins(hcp: HcpStandIn) -> int:
 
 def later(backend: HcpBackend, seconds: float) -> None:
     """Let the store think that so much time has passed."""
-    assert backend._reader
-    backend._reader.connection.session._clock = lambda: time.monotonic() + seconds
+    assert backend._reader.made
+    backend._reader.made.connection.session._clock = lambda: time.monotonic() + seconds
 
 
 async def test_it_logs_in_once_for_everything(hcp: HcpStandIn):

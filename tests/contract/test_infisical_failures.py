@@ -112,8 +112,7 @@ async def test_another_authority_is_trusted_by_the_next_check(infisical: Infisic
 async def test_a_read_that_outlives_its_connection_is_an_answer(infisical: InfisicalStandIn, shop: InfisicalBackend):
     infisical.put("db", "v")
     await shop.check()
-    assert shop._reader
-    await shop._reader.connection.aclose()
+    await (await shop._reader.get()).connection.aclose()
     assert "the store changed in the meantime" in str(await one(shop))
 
 
@@ -131,20 +130,6 @@ async def test_what_is_no_certificate_is_told(infisical: InfisicalStandIn):
         backend._context.cluster.secrets["infisical-ca"]["ca.crt"] = b"nothing"  # type: ignore[attr-defined]
         with pytest.raises(SyncError, match="holds no certificates in PEM"):
             await backend.check()
-
-
-async def test_the_operators_proxy_is_used_unless_it_is_bypassed(
-    infisical: InfisicalStandIn, monkeypatch: pytest.MonkeyPatch
-):
-    infisical.put("db", "v")
-    with InfisicalStandIn() as away:
-        nobody = away.host
-    monkeypatch.setenv("HTTPS_PROXY", f"http://{nobody}")
-    async with aclosing(store(infisical)) as backend:
-        assert f"cannot connect to the proxy on the way to {infisical.host}" in str(await one(backend))
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    async with aclosing(store(infisical)) as backend:
-        assert isinstance(await one(backend), Value)
 
 
 async def test_an_address_that_was_not_allowed_is_not_asked(infisical: InfisicalStandIn):

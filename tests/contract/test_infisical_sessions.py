@@ -33,8 +33,8 @@ def logins(infisical: InfisicalStandIn) -> int:
 
 def later(backend: InfisicalBackend, seconds: float) -> None:
     """Let the store think that so much time has passed."""
-    assert backend._reader
-    backend._reader.connection.link.session._clock = lambda: time.monotonic() + seconds
+    assert backend._reader.made
+    backend._reader.made.connection.link.session._clock = lambda: time.monotonic() + seconds
 
 
 async def test_a_token_serves_every_call_until_it_nears_its_end(infisical: InfisicalStandIn, backend: InfisicalBackend):

@@ -310,8 +310,8 @@ async def test_a_watch_that_is_not_allowed_names_the_verb(world: World):
 async def test_who_still_asks_when_the_connection_is_let_go_is_told_to_come_again(world: World):
     await world.server(always(Says(200, SECRET)))
     store = world.store(TOKEN)
-    connection = await store._connected()
-    await store.aclose()
+    connection = await store._connection.get()
+    await store._connection.let_go()
     with pytest.raises(BackendUnavailable, match="the next try uses the new one"):
         await connection.one("db")
     assert isinstance(await read(store), Value)

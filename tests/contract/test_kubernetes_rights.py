@@ -134,7 +134,7 @@ async def test_a_scope_by_tags_lists_what_has_the_labels(reader: Reader):
 async def test_a_write_over_somebody_elses_is_refused(reader: Reader):
     reader.allow("get", "patch")
     async with aclosing(store(reader)) as backend:
-        before = await (connection := await backend._connected()).metadata(DB.id)
+        before = await (connection := await backend._connection.get()).metadata(DB.id)
         reader.write(DB.id, {"password": b"theirs"})
         with pytest.raises(Taken, match=f"Secret {reader.namespace}/{DB.id} was written by somebody else meanwhile"):
             await connection.replace(DB.id, {}, {}, version=before["resourceVersion"])

@@ -18,7 +18,7 @@ from keyferry.errors import (
 from keyferry.values import Ref, Scope, Value
 from tests.contract.vault_stores import DB, listed, one, store, write
 from tests.standins import vault_proxy
-from tests.standins.vault_proxy import Fault, VaultProxy, refuses
+from tests.standins.vault_proxy import DENIED, Fault, VaultProxy, refuses
 
 
 async def test_a_value_is_the_secrets_map_as_json(vault: VaultProxy, kv: str, kv2: VaultBackend):
@@ -190,7 +190,7 @@ async def test_a_secret_whose_metadata_is_denied_fails_the_sweep_and_is_named(
     vault: VaultProxy, kv: str, kv2: VaultBackend
 ):
     write(vault, kv, n=1)
-    denied = vault.failing(refuses(403, "permission denied"), f"{kv}/metadata/{DB.id}")
+    denied = vault.failing(refuses(403, DENIED), f"{kv}/metadata/{DB.id}")
     with denied, pytest.raises(PermissionDenied, match=f"not allowed read on {kv}/metadata/app/db"):
         await listed(kv2)
 

@@ -53,13 +53,13 @@ def api_server() -> Iterator[TokenReviews]:
 
 async def test_a_token_logs_in(vault: VaultProxy, kv: str, all_of_kv: str):
     async with aclosing(store(vault, kv, token=vault.vault.token(all_of_kv) + "\n")) as backend:
-        assert await reads(backend, kv)
+        assert await reads(backend, vault, kv)
 
 
 async def test_a_token_without_the_right_to_look_at_itself_logs_in(vault: VaultProxy, kv: str, all_of_kv: str):
     token = vault.vault.token(all_of_kv, no_default_policy=True)
     async with aclosing(store(vault, kv, token=token)) as backend:
-        assert await reads(backend, kv)
+        assert await reads(backend, vault, kv)
 
 
 async def test_a_token_that_was_revoked_is_told_by_the_secret_that_holds_it(vault: VaultProxy, kv: str):
@@ -78,7 +78,7 @@ async def test_a_secret_that_is_not_there_is_named(vault: VaultProxy, kv: str):
     async with aclosing(store(vault, kv, cluster=cluster)) as backend:
         assert await said(backend, CredentialsMissing) == f"Secret {LOGIN} has no key token"
         cluster.secrets = holding(vault.vault, token=vault.vault.root_token).secrets
-        assert await reads(backend, kv)
+        assert await reads(backend, vault, kv)
 
 
 @pytest.mark.parametrize("data", [b"", b" \n", b"two words", b"\xff\xfe", "klíč".encode()])
@@ -91,7 +91,7 @@ async def test_what_is_no_token_is_told_by_secret_and_key_and_not_shown(vault: V
 async def test_an_app_role_logs_in(vault: VaultProxy, kv: str, all_of_kv: str):
     auth, secret_id = app_role(vault.vault, all_of_kv)
     async with aclosing(store(vault, kv, auth, cluster=holding(vault.vault, **{"secret-id": secret_id}))) as backend:
-        assert await reads(backend, kv)
+        assert await reads(backend, vault, kv)
 
 
 @pytest.mark.parametrize("wrong", ["role", "secret"])
@@ -120,7 +120,7 @@ async def test_a_login_that_is_mounted_nowhere_is_told(vault: VaultProxy, kv: st
 async def test_a_user_logs_in(vault: VaultProxy, kv: str, all_of_kv: str):
     auth = userpass(vault.vault, all_of_kv, "a pass phrase")
     async with aclosing(store(vault, kv, auth, cluster=holding(vault.vault, password="a pass phrase\n"))) as backend:
-        assert await reads(backend, kv)
+        assert await reads(backend, vault, kv)
 
 
 async def test_a_wrong_password_is_told_and_not_shown(vault: VaultProxy, kv: str, all_of_kv: str):
@@ -133,7 +133,7 @@ async def test_a_wrong_password_is_told_and_not_shown(vault: VaultProxy, kv: str
 async def test_a_service_accounts_token_logs_in_by_the_issuers_key(vault: VaultProxy, kv: str, all_of_kv: str):
     auth = jwt_login(vault.vault, all_of_kv)
     async with aclosing(store(vault, kv, auth, cluster=with_tokens(vault.vault))) as backend:
-        assert await reads(backend, kv)
+        assert await reads(backend, vault, kv)
 
 
 @pytest.mark.parametrize(
@@ -168,7 +168,7 @@ async def test_a_service_accounts_token_logs_in_by_a_review(
 ):
     auth = kubernetes_login(vault.vault, all_of_kv, api_server.url)
     async with aclosing(store(vault, kv, auth, cluster=with_tokens(vault.vault))) as backend:
-        assert await reads(backend, kv)
+        assert await reads(backend, vault, kv)
 
 
 @pytest.mark.parametrize(
@@ -219,7 +219,7 @@ async def test_an_authority_that_is_not_the_right_one_is_told(vault: VaultProxy,
             "right one in caProvider"
         )
         cluster.secrets = good.secrets
-        assert await reads(backend, kv)
+        assert await reads(backend, vault, kv)
 
 
 @pytest.mark.parametrize(
@@ -245,15 +245,15 @@ async def test_a_certificate_that_is_not_good_here_and_now_is_told(
 async def test_another_authority_is_used_after_the_next_check(vault: VaultProxy, kv: str, tmp_path: Path):
     cluster = holding(vault.vault, token=vault.vault.root_token)
     async with aclosing(store(vault, kv, cluster=cluster)) as backend:
-        assert await reads(backend, kv)
+        assert await reads(backend, vault, kv)
         vault.down()
         vault.certificate, authority = tmp_path, credentials.write(tmp_path).ca.read_bytes()
         vault.up()
         cluster.secrets = {**cluster.secrets, CA: {"ca.crt": authority}}
-        assert not await reads(backend, kv)
+        assert not await reads(backend, vault, kv)
         with pytest.raises(BackendUnavailable, match="an authority that is not trusted"):
             await backend.check()
-        assert await reads(backend, kv)
+        assert await reads(backend, vault, kv)
 
 
 async def test_without_an_authority_of_its_own_the_operators_are_trusted_and_no_other(vault: VaultProxy, kv: str):
@@ -266,7 +266,7 @@ async def test_a_comment_among_certificates_means_nothing(vault: VaultProxy, kv:
     bundle = "# Certifikát žluťoučkého koně\n".encode() + vault.vault.ca.read_bytes()
     cluster = SeededCluster({**good.secrets, CA: {"ca.crt": bundle}})
     async with aclosing(store(vault, kv, cluster=cluster)) as backend:
-        assert await reads(backend, kv)
+        assert await reads(backend, vault, kv)
 
 
 @pytest.mark.parametrize("data", [b"", b"\xff\xfe", b"-----BEGIN NOTHING", b"-----BEGIN CERTIFICATE-----\nAAAA"])
@@ -304,7 +304,7 @@ async def test_a_slash_after_a_path_means_nothing(vault: VaultProxy, kv: str, al
     cluster = holding(vault.vault, **{"secret-id": secret_id})
     async with aclosing(store(vault, kv, auth, cluster=cluster, spec={"rootEngine": f"{kv}/"})) as backend:
         assert (await backend.check()).lacking == ()
-        assert await reads(backend, kv)
+        assert await reads(backend, vault, kv)
 
 
 async def test_a_method_without_its_parts_is_told(vault: VaultProxy, kv: str):
@@ -330,17 +330,6 @@ async def test_a_login_that_fails_leaves_no_connection_behind(vault: VaultProxy,
         await said(backend)
         assert len(vault.calls) == 2
         assert vault.left_alone()
-
-
-async def test_the_operators_proxy_is_used_and_told_when_it_fails(
-    vault: VaultProxy, kv: str, monkeypatch: pytest.MonkeyPatch
-):
-    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:1")
-    async with aclosing(store(vault, kv)) as backend:
-        assert f"the proxy on the way to {vault.host} fails" in await said(backend, BackendUnavailable)
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    async with aclosing(store(vault, kv)) as backend:
-        assert await reads(backend, kv)
 
 
 async def test_logging_in_costs_one_call(vault: VaultProxy, kv: str, all_of_kv: str):

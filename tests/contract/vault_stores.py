@@ -13,7 +13,6 @@ from keyferry.backends.vault import VaultBackend, create
 from keyferry.values import Entry, Fetched, Ref, Scope, Value
 from tests.contract.aws_stores import ISSUER, SIGNER, signed
 from tests.contract.context import SeededCluster, context
-from tests.servers import vault_server
 from tests.servers.vault_server import VaultServer
 from tests.standins.vault_proxy import VaultProxy
 
@@ -24,9 +23,9 @@ PUBLIC_KEY = SIGNER.public_key().public_bytes(Encoding.PEM, PublicFormat.Subject
 TOKEN = {"method": "Token", "secretRef": {"name": LOGIN, "key": "token"}}
 
 
-def everything(mount: str) -> str:
+def everything(vault: VaultServer, mount: str) -> str:
     """A policy that allows everything in an engine; its name."""
-    return vault_server.shared().policy((f"{mount}/*", ("create", "read", "update", "delete", "list")))
+    return vault.policy((f"{mount}/*", ("create", "read", "update", "delete", "list")))
 
 
 def holding(vault: VaultServer, **secret: str) -> SeededCluster:
@@ -36,7 +35,7 @@ def holding(vault: VaultServer, **secret: str) -> SeededCluster:
 
 
 def store(
-    proxy: VaultProxy,
+    vault: VaultProxy,
     mount: str,
     auth: dict[str, Any] | None = None,
     *,
@@ -45,9 +44,9 @@ def store(
     **surroundings: Any,
 ) -> VaultBackend:
     """A store that logs in with a token unless told otherwise. `surroundings`: as for `context`."""
-    surroundings.setdefault("cluster", holding(proxy.vault, token=token or proxy.vault.root_token))
+    surroundings.setdefault("cluster", holding(vault.vault, token=token or vault.vault.root_token))
     place = {
-        "server": proxy.url,
+        "server": vault.url,
         "rootEngine": mount,
         "caProvider": {"type": "Secret", "name": CA, "key": "ca.crt"},
     } | (spec or {})
@@ -87,6 +86,7 @@ def kubernetes_login(vault: VaultServer, policy: str, api_server: str) -> dict[s
     """A role for the ServiceAccount payments/keyferry, whose tokens Vault has the API server review."""
     mount = vault.login("kubernetes")
     config = {"kubernetes_host": api_server, "disable_local_ca_jwt": True, "token_reviewer_jwt": "vault's own"}
+    config["kubernetes_ca_cert"] = vault.ca.read_text()  # OpenBao wants one, though nobody needs it here
     vault.request("POST", f"auth/{mount}/config", config)
     bound = {"bound_service_account_names": ["keyferry"], "bound_service_account_namespaces": ["payments"]}
     more = {"audience": "vault", "token_policies": [policy], "token_ttl": "10m"}
@@ -107,9 +107,9 @@ def with_tokens(vault: VaultServer, token: Callable[..., str] = token_of) -> See
     return cluster
 
 
-async def reads(backend: VaultBackend, mount: str) -> bool:
+async def reads(backend: VaultBackend, vault: VaultProxy, mount: str) -> bool:
     """Whether a value can be read."""
-    vault_server.shared().request("POST", f"{mount}/data/db", {"data": {"password": "v"}})
+    vault.vault.request("POST", f"{mount}/data/db", {"data": {"password": "v"}})
     return isinstance((await backend.fetch([Ref("db")]))[Ref("db")], Value)
 
 

@@ -10,14 +10,16 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from tests.controlplane import binaries, credentials
-from tests.controlplane.processes import ProcessGroup
+from tests.controlplane.processes import Process, ProcessGroup
 from tests.servers.sources import VAULT
+
+T = TypeVar("T")
 
 STARTS_WITHIN = 60.0  # seconds; a busy machine may take ten
 _numbers = itertools.count(1)
@@ -35,11 +37,12 @@ class VaultServer:
     ca: Path
     root_token: str = field(repr=False)
     unseal_key: str = field(repr=False)
+    namespace: str = ""  # what an administrator's requests are about; OpenBao has such
 
     def request(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """What Vault answers to the administrator; empty where it says nothing. Raises VaultFailed."""
         data = None if body is None else json.dumps(body).encode()
-        headers = {"X-Vault-Token": self.root_token}
+        headers = {"X-Vault-Token": self.root_token, "X-Vault-Namespace": self.namespace}
         request = urllib.request.Request(f"{self.url}/v1/{path}", data, headers, method=method)  # noqa: S310 - our own
         try:
             with urllib.request.urlopen(request, timeout=30, context=self.trust()) as answer:  # noqa: S310 - our own
@@ -108,16 +111,26 @@ def start(group: ProcessGroup, folder: Path) -> VaultServer:
     made = credentials.write(folder)
     log = folder / "vault.log"
     process = group.start("vault", [program, "-certificate", made.certificate, "-key", made.key], log=log)
-    until = time.monotonic() + STARTS_WITHIN
-    while True:
+
+    def said() -> VaultServer | None:
         for line in log.read_text(errors="replace").splitlines() if log.exists() else ():
             if line.startswith('{"address"'):
                 ready = json.loads(line)
                 return VaultServer(ready["address"], made.ca, ready["root_token"], ready["unseal_key"])
+        return None
+
+    return when_ready(process, said)
+
+
+def when_ready(process: Process, look: Callable[[], T | None]) -> T:
+    """What is seen of a server that starts, as soon as anything is. Raises ProcessDied or VaultFailed."""
+    until = time.monotonic() + STARTS_WITHIN
+    while (seen := look()) is None:
         process.check()
         if time.monotonic() > until:
-            raise VaultFailed(f"Vault is not ready within {STARTS_WITHIN:g} s:\n{process.tail()}")
+            raise VaultFailed(f"{process.name} is not ready within {STARTS_WITHIN:g} s:\n{process.tail()}")
         time.sleep(0.02)
+    return seen
 
 
 @functools.cache

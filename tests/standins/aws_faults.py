@@ -4,13 +4,26 @@ import contextlib
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
-from typing import Any
 
 from tests.standins.aws_wire import Answer, AwsError, Request
+from tests.standins.faults import Fault, Plan, broken_off, changing, truncated
 
+__all__ = [
+    "Fault",
+    "Faults",
+    "Stale",
+    "Throttle",
+    "body",
+    "broken_off",
+    "changing",
+    "delay",
+    "error",
+    "first",
+    "leaving_out",
+    "reset",
+    "truncated",
+]
 Proceed = Callable[[], Answer]
-Fault = Callable[[Request, Proceed], Answer]
 
 
 def error(code: str, status: int = 400, message: str = "injected", retry_after: int | None = None) -> Fault:
@@ -38,26 +51,6 @@ def delay(seconds: float) -> Fault:
     return fault
 
 
-def truncated() -> Fault:
-    """The JSON ends in its middle, and the connection in good order."""
-
-    def fault(_: Request, proceed: Proceed) -> Answer:
-        answer = proceed()
-        return replace(answer, body=answer.body[: len(answer.body) // 2])
-
-    return fault
-
-
-def broken_off() -> Fault:
-    """The connection ends in the middle of the answer."""
-
-    def fault(_: Request, proceed: Proceed) -> Answer:
-        answer = proceed()
-        return replace(answer, sent=len(answer.body) // 2)
-
-    return fault
-
-
 def reset() -> Fault:
     """The connection is reset, with no answer."""
     return lambda _, __: Answer(200, b"", reset=True)
@@ -72,18 +65,6 @@ def leaving_out(*names: str) -> Fault:
         for part in ("SecretValues", "Errors", "SecretList"):
             if part in content:
                 content[part] = [e for e in content[part] if not _is_about(e, names)]
-        return answer.with_json(content)
-
-    return fault
-
-
-def changing(change: Callable[[dict[str, Any]], object]) -> Fault:
-    """The answer's JSON, changed in place."""
-
-    def fault(_: Request, proceed: Proceed) -> Answer:
-        answer = proceed()
-        content = answer.json()
-        change(content)
         return answer.with_json(content)
 
     return fault
@@ -125,8 +106,8 @@ class Throttle:
             if not full:
                 self._taken.append(now)
         if full:
-            refuse = error("ThrottlingException", message="Rate exceeded", retry_after=self._retry_after)
-            return refuse(request, proceed)
+            headers = {} if self._retry_after is None else {"Retry-After": str(self._retry_after)}
+            return AwsError("ThrottlingException", "Rate exceeded", 400, headers).answer(request.service)
         return proceed()
 
 
@@ -142,62 +123,28 @@ class Stale:
         return self._answers[request.body]
 
 
-@dataclass(slots=True)
-class _Planned:
-    action: str  # "*": any
-    fault: Fault
-    left: int | None  # None: until it is taken back
-
-
-class Faults:
-    """What goes wrong, in the order in which it was planned. One lock guards the plan."""
+class Faults(Plan):
+    """What goes wrong. Who hangs waits in its connection's thread."""
 
     def __init__(self) -> None:
-        self._planned: list[_Planned] = []
-        self._lock = threading.Lock()
+        super().__init__()
         self._released = threading.Event()
 
-    def add(self, action: str, fault: Fault, *, times: int | None = None) -> None:
-        """`action` goes wrong so, for so many calls or until `clear`."""
-        with self._lock:
-            self._planned.append(_Planned(action, fault, times))
-
-    @contextlib.contextmanager
-    def during(self, action: str, fault: Fault) -> Iterator[None]:
-        """`action` goes wrong so while inside."""
-        planned = _Planned(action, fault, None)
-        with self._lock:
-            self._planned.append(planned)
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._planned.remove(planned)
+    def answer(self, request: Request, proceed: Callable[[], Answer]) -> Answer:
+        """The answer, as the plan has it."""
+        due = self._due(request)
+        answer: Answer = due(request, proceed) if due else proceed()
+        return answer
 
     @contextlib.contextmanager
     def silence(self, action: str = "*") -> Iterator[None]:
-        """Calls are taken and not answered while inside; afterwards their connections end."""
         self._released.clear()
-        with self.during(action, self._hang):
-            try:
-                yield
-            finally:
-                self._released.set()
-
-    def clear(self) -> None:
-        """Nothing goes wrong any more."""
-        with self._lock:
-            self._planned.clear()
-        self._released.set()
-
-    def answer(self, request: Request, proceed: Proceed) -> Answer:
-        """The answer, as the plan has it."""
-        with self._lock:
-            due = next((p for p in self._planned if p.action in {"*", request.action} and p.left != 0), None)
-            if due is not None and due.left is not None:
-                due.left -= 1
-        return due.fault(request, proceed) if due else proceed()
+        with super().silence(action):
+            yield
 
     def _hang(self, _: Request, __: Proceed) -> Answer:
         self._released.wait(60)
         return Answer(200, b"", reset=True)
+
+    def _release(self) -> None:
+        self._released.set()

@@ -1,6 +1,7 @@
 """A proxy that passes bytes on, and can go away or fall silent: whatever is spoken through it, TLS included."""
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ class TcpProxy:
 
     target: int
     port: int = 0
+    tls: ssl.SSLContext | None = None  # spoken to callers, and not to the target
     _server: asyncio.Server | None = None
     _open: set[asyncio.StreamWriter] = field(default_factory=set)
     _speaks: asyncio.Event = field(default_factory=asyncio.Event)
@@ -20,7 +22,7 @@ class TcpProxy:
     async def up(self) -> None:
         """Listen, at the same port as before."""
         self._speaks.set()
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port, ssl=self.tls)
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def down(self) -> None:
@@ -68,9 +70,9 @@ class TcpProxy:
 
 
 @asynccontextmanager
-async def proxy_before(port: int) -> AsyncIterator[TcpProxy]:
+async def proxy_before(port: int, tls: ssl.SSLContext | None = None) -> AsyncIterator[TcpProxy]:
     """A proxy in front of that port."""
-    proxy = TcpProxy(port)
+    proxy = TcpProxy(port, tls=tls)
     await proxy.up()
     try:
         yield proxy

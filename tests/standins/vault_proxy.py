@@ -46,6 +46,10 @@ Proceed = Callable[[], Answer]
 Fault = Callable[[Call, Proceed], Answer]
 
 
+# What a policy's denial says, and what OpenBao says of a token that it does not know; Vault adds "invalid token".
+DENIED, UNKNOWN = "1 error occurred:\n\t* permission denied\n\n", "permission denied"
+
+
 def refuses(status: int, *said: str, **headers: str) -> Fault:
     """Vault answers with this status and these words."""
     named = {name.replace("_", "-"): value for name, value in headers.items()}

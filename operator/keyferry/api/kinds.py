@@ -6,7 +6,7 @@ from typing import Any, Literal
 from keyferry.api.conditions import UNSEEN
 from keyferry.api.external_secret import ExternalSecretSpec, ExternalSecretStatus
 from keyferry.api.model import Model, rule, rules
-from keyferry.api.providers.references import CaProvider, SecretKeyRef, ServiceAccountRef
+from keyferry.api.providers.references import BasicAuthRef, CaProvider, SecretKeyRef, ServiceAccountRef
 from keyferry.api.schema import Amend, Schema, structural
 from keyferry.api.store import ClusterSecretStoreSpec, SecretStoreSpec, StoreStatus
 
@@ -14,7 +14,7 @@ GROUP = "keyferry.dev"
 VERSION = "v1alpha1"
 
 # What names something in a namespace: in a SecretStore always in its own, in a ClusterSecretStore in one that it says.
-REFERENCES = frozenset({each.__name__ for each in (SecretKeyRef, ServiceAccountRef, CaProvider)})
+REFERENCES = frozenset({each.__name__ for each in (SecretKeyRef, BasicAuthRef, ServiceAccountRef, CaProvider)})
 
 
 @dataclass(frozen=True, slots=True)

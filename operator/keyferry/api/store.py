@@ -8,8 +8,8 @@ from pydantic import ConfigDict, Field
 
 from keyferry.api.conditions import UNSEEN, Condition
 from keyferry.api.model import WHOLE, Form, Model, PositiveDuration, ShortDuration, keyed, rule, rules
-from keyferry.api.providers import Provider
-from keyferry.api.providers.references import SecretKeyRef
+from keyferry.api.providers import UNPROXIED, Provider
+from keyferry.api.providers.references import BasicAuthRef, SecretKeyRef
 
 
 class By(StrEnum):
@@ -174,6 +174,17 @@ class Webhook(Model):
     )
 
 
+class StoreProxy(Model):
+    """An HTTP proxy on the way to the backend."""
+
+    url: Annotated[
+        str,
+        Field(max_length=2048),
+        Form(r"^http://[-A-Za-z0-9._:\[\]]+/?$", "write http://proxy:3128; a login goes into secretRef"),
+    ] = Field(description="Its http://host:port.")
+    secret_ref: BasicAuthRef | None = Field(None, description="A Secret with username and password.")
+
+
 class SecretStoreSpec(Model):
     """A backend, how to log in, and which namespace sees what of it."""
 
@@ -189,6 +200,10 @@ class SecretStoreSpec(Model):
                 "self.mapping.by != 'Paths'",
                 "no separator can be in a Secret's name: map kubernetes by Names or Tags",
             ),
+            rule(
+                f"!has(self.proxy) || ({' && '.join(f'!has(self.provider.{name})' for name in UNPROXIED)})",
+                "leave proxy out: this provider uses none",
+            ),
         )
     )
 
@@ -201,6 +216,9 @@ class SecretStoreSpec(Model):
     )
     mapping: Mapping = Field(
         default_factory=Mapping, description="Which external secret answers for a key of a namespace."
+    )
+    proxy: StoreProxy | None = Field(
+        None, description="The HTTP proxy of all this store's connections. Default: the operator's."
     )
     refresh: Refresh = Field(default_factory=Refresh, description="How hard the backend may be asked.")
     cache: Cache = Field(default_factory=Cache, description="Values kept in memory for a short time.")

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Protocol, TypeVar, runtime_checkable
 
 from keyferry.api.providers.references import CaProvider, SecretKeyRef, ServiceAccountRef
+from keyferry.api.store import StoreProxy
 from keyferry.values import ApiServer, Entry, Fetched, Ref, Scope, StoreKey, Token
 
 T = TypeVar("T")
@@ -150,6 +151,7 @@ class Context:
     data_dir: Path  # where backends that keep files keep them
     ambient: bool  # may this store use the operator's own credentials?
     endpoint_allowed: Callable[[str], bool]  # may this store send requests to this URL?
+    proxy: StoreProxy | None = None  # of the store's spec; `backends.route` makes the way out of it
     scope: Scope = field(default_factory=Scope)  # what of the backend its mapping can reach
 
 

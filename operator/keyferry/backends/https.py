@@ -7,17 +7,14 @@ import ssl
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import datetime
-from email.utils import parsedate_to_datetime
 from typing import Any
-from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 import orjson
 from yarl import URL
 
-from keyferry.backends import certificates
+from keyferry.backends import certificates, retry_after
+from keyferry.backends.route import Route
 from keyferry.errors import BackendUnavailable, CredentialsMissing
 
 _PATIENCE = 0.9  # of the store's timeout: so that an error that names the address comes before the budget's
@@ -54,7 +51,7 @@ class Reply:
     @property
     def retry_after(self) -> float | None:
         """Seconds that the server tells to wait, if it does."""
-        return _seconds(self.headers.get("Retry-After"))
+        return retry_after.seconds(self.headers.get("Retry-After"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,13 +59,25 @@ class Https:
     """One store's connections."""
 
     session: aiohttp.ClientSession = field(repr=False)
+    route: Route
 
     async def send(
-        self, method: str, url: URL, *, headers: Mapping[str, str] | None = None, content: bytes | None = None
+        self,
+        operation: str,
+        method: str,
+        url: URL,
+        *,
+        headers: Mapping[str, str] | None = None,
+        content: bytes | None = None,
     ) -> Reply:
-        """One call. Raises Broken where nothing comes back, and BackendUnavailable where the store has ended."""
+        """One call. Raises Broken where nothing comes back, SyncError where that is the proxy's doing.
+
+        Raises BackendUnavailable where the store has ended.
+        """
         if self.session.closed:
             raise BackendUnavailable("the store changed in the meantime; the next try uses the new one")
+        at = str(url.origin())
+        proxy = self.route.to(at)
         try:
             async with self.session.request(
                 method,
@@ -76,18 +85,19 @@ class Https:
                 data=content,
                 headers=headers,
                 allow_redirects=False,  # a token must not travel to an address that nobody allowed
-                proxy=_proxy(url),
+                proxy=proxy.address if proxy else None,
+                proxy_headers=proxy.headers if proxy else None,
             ) as response:
                 return Reply(response.status, await _content(response), response.headers)
         except (aiohttp.ClientError, OSError, ValueError) as e:
-            kinds = _kinds(e)
-        raise Broken(kinds)
+            failure = self.route.fault(e, operation, at) or Broken(_kinds(e))
+        raise failure
 
     async def aclose(self) -> None:
         await self.session.close()
 
 
-def connections(timeout: float, size: int, ca: bytes | None, field_: str) -> Https:
+def connections(timeout: float, size: int, ca: bytes | None, field_: str, route: Route) -> Https:
     """As many as `size` at once, none of them made yet; `ca`: authorities to trust instead of the operator's.
 
     Raises CredentialsMissing where these are none; `field_` is what named them.
@@ -99,7 +109,7 @@ def connections(timeout: float, size: int, ca: bytes | None, field_: str) -> Htt
         headers={"User-Agent": "keyferry", "Accept": "application/json"},
         trust_env=False,  # it would look for a .netrc of the operator's, too
     )
-    return Https(session)
+    return Https(session, route)
 
 
 def unreached(kinds: tuple[str, ...], operation: str, host: str) -> BackendUnavailable | None:
@@ -114,19 +124,12 @@ def unreached(kinds: tuple[str, ...], operation: str, host: str) -> BackendUnava
 
 _NO_TLS = dict.fromkeys(("ClientSSLError", "SSLError"), "there is no agreement on TLS; is it https at all?")
 _OUT_OF_REACH = {
-    "ClientProxyConnectionError": "cannot connect to the proxy on the way to {host}",
-    "ClientHttpProxyError": "the proxy on the way to {host} fails",
     "TimeoutError": "{host} does not answer in time",
     "ClientConnectorError": "cannot connect to {host}",
     "ClientPayloadError": "{host} breaks off",
     "ClientConnectionError": "{host} breaks off",
     "OSError": "cannot talk to {host}",
 }
-
-
-def _proxy(url: URL) -> str | None:
-    at = urlsplit(str(url))
-    return None if proxy_bypass(at.netloc) else getproxies().get(at.scheme)
 
 
 def _trusting(ca: bytes, field_: str) -> ssl.SSLContext:
@@ -144,17 +147,6 @@ async def _content(response: aiohttp.ClientResponse) -> bytes:
         if (size := size + len(part)) > _LARGEST:
             raise ValueError("larger than any answer should be")
     return b"".join(parts)
-
-
-def _seconds(retry_after: str | None) -> float | None:
-    if retry_after is None:
-        return None
-    if retry_after.strip().isdecimal():
-        return float(retry_after)
-    with suppress(ValueError):
-        at = parsedate_to_datetime(retry_after)
-        return max(0.0, (at - datetime.now(at.tzinfo)).total_seconds())
-    return None
 
 
 def _kinds(error: Exception) -> tuple[str, ...]:

@@ -12,6 +12,8 @@ _MODULES = {name: f"{__package__}.{name}" for name in Provider.model_fields}
 def create(provider: Provider, context: Context) -> Backend:
     """The backend of a store, not logged in yet. Raises SyncError where the spec makes no sense to it."""
     name = provider.name
+    if context.proxy and not provider.proxied:
+        raise SpecInvalid(f"spec.proxy: leave proxy out: {name} uses none")
     try:
         module = import_module(_MODULES[name])
         backend: Backend = module.create(provider.chosen, context)

@@ -1,5 +1,7 @@
 """The mouths of the program: `keyferry run` is the operator, the rest is for people and pipelines."""
 
+import os
+
 import typer
 
 
@@ -22,4 +24,7 @@ def commands() -> typer.Typer:
 
 def main() -> None:
     """The console script."""
+    from keyferry.backends.route import sparing_metadata  # noqa: PLC0415 - as above
+
+    sparing_metadata(os.environ)
     commands()()

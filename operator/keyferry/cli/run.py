@@ -76,7 +76,7 @@ def run(  # noqa: PLR0913 - each is an option
     ] = None,
     allow_endpoint: Annotated[
         list[str] | None,
-        typer.Option(help="Another backend address that SecretStores may name (scheme://host:port; * is a wildcard)."),
+        typer.Option(help="Another backend or proxy that SecretStores may name (scheme://host:port; * is a wildcard)."),
     ] = None,
 ) -> None:
     """Run the operator: in a pod as its ServiceAccount, or wherever KUBECONFIG points."""

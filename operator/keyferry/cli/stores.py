@@ -149,5 +149,6 @@ def _context(kube: Kube, key: StoreKey, spec: SecretStoreSpec, settings: Setting
         data_dir=settings.data_dir,
         ambient=not key.namespace,
         endpoint_allowed=settings.endpoint_allowed if key.namespace else lambda _: True,
+        proxy=spec.proxy,
         scope=mapping_of(spec, cluster=not key.namespace).scope(),
     )

@@ -201,6 +201,7 @@ class Stores:
             data_dir=self.settings.data_dir,
             ambient=not key.namespace or self.settings.allow_ambient_in_namespaces,
             endpoint_allowed=self.settings.endpoint_allowed if key.namespace else lambda _: True,
+            proxy=spec.proxy,
             scope=mapping.scope(),
         )
         cache = Cache(spec.cache.maximum_size, spec.cache.expire_after_write.total_seconds(), self.room)

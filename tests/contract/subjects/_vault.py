@@ -1,10 +1,11 @@
-"""What the subjects of KV version 2 and 1 share: a real Vault, behind a proxy that can be taken away."""
+"""What the subjects of KV version 2 and 1 share: a real Vault or OpenBao, behind a proxy that can be taken away."""
 
 import base64
 import contextlib
 import json
-from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -12,8 +13,7 @@ from keyferry.backends.vault import VaultBackend
 from keyferry.errors import AuthFailed, PermissionDenied, SyncError
 from keyferry.values import Ref
 from tests.contract.vault_stores import store
-from tests.servers import vault_server
-from tests.servers.vault_server import VaultFailed
+from tests.servers.vault_server import VaultFailed, VaultServer
 from tests.standins.vault_proxy import VaultProxy
 
 ALL = ("create", "read", "update", "delete", "list")
@@ -83,11 +83,17 @@ def content(data: bytes) -> dict[str, Any]:
         return {"base64": base64.b64encode(data).decode()}
 
 
-@contextmanager
-def opened(version: int) -> Iterator[VaultSubject]:
-    """A subject on the Vault that all tests of this process share."""
-    with VaultProxy(vault_server.shared()) as proxy:
-        subject = VaultSubject(proxy, version)
-        yield subject
-        with contextlib.suppress(VaultFailed):
-            subject.vault.request("DELETE", f"sys/mounts/{subject.mount}")
+def opener(
+    server: Callable[[], VaultServer], version: int
+) -> Callable[[Path], AbstractAsyncContextManager[VaultSubject]]:
+    """Opens a subject on a server that all tests of this process share."""
+
+    @asynccontextmanager
+    async def opened(_: Path) -> AsyncIterator[VaultSubject]:
+        with VaultProxy(server()) as proxy:
+            subject = VaultSubject(proxy, version)
+            yield subject
+            with contextlib.suppress(VaultFailed):
+                subject.vault.request("DELETE", f"sys/mounts/{subject.mount}")
+
+    return opened

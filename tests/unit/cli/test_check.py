@@ -9,7 +9,10 @@ import pytest
 import yaml
 from typer.testing import Result
 
-from keyferry.backends.base import Access
+from keyferry.api.providers import Provider
+from keyferry.api.store import StoreProxy
+from keyferry.backends import registry
+from keyferry.backends.base import Access, Backend, Context
 from keyferry.errors import KubeUnavailable
 from tests.unit.cli.conftest import CLUSTER_SQL, KEY, SQL, Cli
 
@@ -217,3 +220,21 @@ def test_manifests_come_from_stdin_too(cli: Cli):
 
 def test_files_and_a_name_together_are_refused(cli: Cli):
     assert cli.called("check", "-f", "-", "--store=team").exit_code == 2
+
+
+def test_a_stores_proxy_is_used_as_the_operator_would(cli: Cli):
+    made: list[Context] = []
+
+    def create(provider: Provider, context: Context) -> Backend:
+        made.append(context)
+        return registry.create(provider, context)
+
+    cli.create = create
+    proxied = store(proxy={"url": "http://proxy.example:3128"})
+    checked(cli, login(), proxied, code=1)
+    assert made[0].proxy == StoreProxy(url="http://proxy.example:3128")
+
+
+def test_what_no_proxy_stands_before_is_told(cli: Cli):
+    result = checked(cli, login(), store(proxy={"url": "http://proxy.example:3128"}), code=1)
+    assert "spec.proxy: leave proxy out: sql uses none" in result.stdout

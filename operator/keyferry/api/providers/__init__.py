@@ -1,7 +1,7 @@
 """What a store says about its backend: a module a provider, and in `references` what they share."""
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import ConfigDict, Field
 
@@ -60,7 +60,17 @@ class Provider(Model):
         return getattr(self, self.name)
 
     @property
+    def proxied(self) -> bool:
+        """Whether all that its backend asks can go through an HTTP proxy."""
+        return self.name not in UNPROXIED
+
+    @property
     def tagged(self) -> bool:
         """Whether its catalogue lists tags, so that a shared store maps by them unless it says otherwise."""
         tagged: bool = self.chosen.tagged
         return tagged
+
+
+UNPROXIED = tuple(
+    name for name, each in Provider.model_fields.items() if not getattr(get_args(each.annotation)[0], "proxied", False)
+)

@@ -142,6 +142,7 @@ class Aws(Model):
     """AWS Secrets Manager."""
 
     tagged: ClassVar[bool] = True
+    proxied: ClassVar[bool] = True
 
     region: (
         Annotated[

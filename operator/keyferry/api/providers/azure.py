@@ -63,6 +63,7 @@ class Azure(Model):
     """Azure Key Vault."""
 
     tagged: ClassVar[bool] = True
+    proxied: ClassVar[bool] = True
 
     vault: Annotated[str, Field(max_length=2048, pattern=rf"^([A-Za-z][-A-Za-z0-9]{{2,23}}|{_HTTPS})$")] = Field(
         description="The vault's name, or its address, such as https://acme.vault.azure.net."

@@ -52,6 +52,7 @@ class Gcp(Model):
     """Google Secret Manager."""
 
     tagged: ClassVar[bool] = True
+    proxied: ClassVar[bool] = True
     separator: ClassVar[str] = "_"  # names cannot hold a slash
 
     project_id: Annotated[

@@ -26,6 +26,7 @@ class Hcp(Model):
     """An app of HCP Vault Secrets."""
 
     tagged: ClassVar[bool] = False
+    proxied: ClassVar[bool] = True
     separator: ClassVar[str] = "_"  # names have letters and digits besides, and nothing else
 
     organization: Identity = Field(description="The organization's ID.")

@@ -56,6 +56,7 @@ class Infisical(Model):
     """A folder of an environment of a project."""
 
     tagged: ClassVar[bool] = True  # metadata comes with the list of a folder
+    proxied: ClassVar[bool] = True
 
     model_config = ConfigDict(
         json_schema_extra=rules(

@@ -51,6 +51,7 @@ class Kubernetes(Model):
     """Secrets of another namespace, or of another cluster."""
 
     tagged: ClassVar[bool] = True
+    proxied: ClassVar[bool] = True
     model_config = ConfigDict(
         json_schema_extra=rules(
             rule(

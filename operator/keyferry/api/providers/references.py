@@ -29,6 +29,17 @@ class SecretKeyRef(Model):
     )
 
 
+class BasicAuthRef(Model):
+    """A Secret with the keys username and password, as those of type kubernetes.io/basic-auth."""
+
+    model_config = ConfigDict(json_schema_extra=WHOLE)
+
+    name: ReferredName = Field(description="The Secret's name.")
+    namespace: ReferredName | None = Field(
+        None, description="The Secret's namespace. Required in a ClusterSecretStore; a SecretStore refuses it."
+    )
+
+
 class ServiceAccountRef(Model):
     """A ServiceAccount whose token logs in."""
 

@@ -73,6 +73,7 @@ class Vault(Model):
     """A KV secrets engine of HashiCorp Vault or OpenBao."""
 
     tagged: ClassVar[bool] = False  # custom metadata is there, but to list it costs a call for each secret
+    proxied: ClassVar[bool] = True
 
     server: Endpoint = Field(
         description="Vault's address, such as https://vault.example:8200. A SecretStore may use those that the "

@@ -9,6 +9,7 @@ from keyferry.backends.aws import sdk
 from keyferry.backends.aws.errors import About
 from keyferry.backends.aws.keys import Keys
 from keyferry.backends.calling import Caller
+from keyferry.backends.route import Route
 from keyferry.errors import AuthFailed
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ class OfOperator:
     absent: str  # the error when there are none
     load: Callable[[], "Credentials | None"] = field(repr=False)
     caller: Caller = field(repr=False)
+    route: Route | None = None  # None: a proxy is never asked
     renewable: bool = True
     held: "Credentials | None" = field(default=None, repr=False)
 
@@ -38,7 +40,7 @@ class OfOperator:
         return self._frozen(self.held)
 
     def _ask(self) -> Keys:
-        with sdk.mapped(About("credentials", "GetCredentials", self.name)):
+        with sdk.mapped(About("credentials", "GetCredentials", self.name), self.route):
             self.held = self.held or self.load()
             if self.held is None:
                 raise AuthFailed(self.absent)
@@ -62,7 +64,7 @@ def of_pod(caller: Caller) -> OfOperator:
     return OfOperator(name, absent, sdk.pod_identity, caller)
 
 
-def of_environment(caller: Caller) -> OfOperator:
+def of_environment(caller: Caller, route: Route) -> OfOperator:
     name = "the operator's own AWS credentials"
     absent = f"{name}: AWS's SDK finds none in the operator's pod; give spec.provider.aws.auth, or the pod a role"
-    return OfOperator(name, absent, sdk.ambient, caller)
+    return OfOperator(name, absent, lambda: sdk.ambient(route), caller, route)

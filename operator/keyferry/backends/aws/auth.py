@@ -48,7 +48,7 @@ def _first_login(auth: AwsAuth, context: Context, caller: Caller, clients: sdk.C
             "accessKey, sharedCredentials or webIdentity. Whoever runs the operator can allow it with "
             f"{AMBIENT_FLAG}"
         )
-    return ambient.of_pod(caller) if auth.pod_identity else ambient.of_environment(caller)
+    return ambient.of_pod(caller) if auth.pod_identity else ambient.of_environment(caller, clients.route)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from keyferry.backends.aws.place import Place, place_of, queue_of
 from keyferry.backends.aws.sqs import Sqs
 from keyferry.backends.base import Context
 from keyferry.backends.calling import Caller
+from keyferry.backends.route import route_of
 
 if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
@@ -47,11 +48,11 @@ class Connection:
         there = replace(self.clients, place=replace(self.clients.place, region=queue.region), concurrency=1)
         make = functools.partial(there.sqs, lambda: self.wallet.current, queue.endpoint)
         prompt, patient = await self.caller.aside(lambda: (make(), make(wait=messages.WAIT)))
-        return Sqs(queue, self.wallet, context, prompt, patient)
+        return Sqs(queue, self.wallet, context, self.clients.route, prompt, patient)
 
     async def _ask(self, about: About, call: Callable[["SecretsManagerClient"], T]) -> T:
         def work() -> T:
-            with sdk.mapped(about):
+            with sdk.mapped(about, self.clients.route):
                 return call(self.client)
 
         return await self.caller.call(about.operation, work)
@@ -60,7 +61,8 @@ class Connection:
 async def connect(spec: Aws, context: Context, caller: Caller) -> Connection:
     """Check the spec, log in, make the client. Raises SyncError."""
     place = await caller.aside(lambda: _place(spec, context))
-    clients = sdk.Clients(place, context.timeout, context.concurrency, files=uses_environment(spec))
+    route = await route_of(context)
+    clients = sdk.Clients(place, context.timeout, context.concurrency, files=uses_environment(spec), route=route)
     wallet = Wallet(login_of(spec, context, caller, clients))
     await wallet.fresh()
     client = await caller.aside(lambda: clients.secrets_manager(lambda: wallet.current))

@@ -350,7 +350,6 @@ _OF_SDK: Mapping[str, Tell] = {
     **_same(_out_of_reach("{host} does not answer in time"), "ReadTimeoutError", "ConnectTimeoutError"),
     **_same(_out_of_reach("cannot connect to {host}"), "EndpointConnectionError", "ConnectionError"),
     **_same(_out_of_reach("no secure connection to {host}: its certificate is not trusted"), "SSLError"),
-    **_same(_out_of_reach("the proxy on the way to {host} fails"), "ProxyConnectionError"),
     **_same(
         _out_of_reach("{host} breaks off"),
         "ConnectionClosedError",

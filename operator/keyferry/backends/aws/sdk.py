@@ -11,8 +11,6 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 from urllib.parse import urlsplit
 
@@ -24,9 +22,11 @@ from botocore.parsers import ResponseParserError
 from botocore.session import Session
 from botocore.utils import ContainerMetadataFetcher
 
+from keyferry.backends import retry_after
 from keyferry.backends.aws.errors import About, Failure, told
 from keyferry.backends.aws.keys import Keys
 from keyferry.backends.aws.place import Place
+from keyferry.backends.route import Route
 
 if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
@@ -48,12 +48,13 @@ _TRIPPED = (TypeError, ValueError, LookupError, AttributeError, RecursionError)
 
 
 @contextmanager
-def mapped(about: About) -> Iterator[None]:
+def mapped(about: About, route: Route | None = None) -> Iterator[None]:
     """Whatever the SDK raises inside becomes one of our errors."""
     try:
         yield
     except (BotoCoreError, ClientError, ResponseParserError, OSError, *_TRIPPED) as e:
-        raise told(_failure(e, about), about) from e
+        fault = route.fault(e, about.operation, f"https://{about.host}") if route else None
+        raise fault or told(_failure(e, about), about) from e
 
 
 def _failure(error: Exception, about: About) -> Failure:
@@ -64,25 +65,13 @@ def _failure(error: Exception, about: About) -> Failure:
             (str(said.get("Error", {}).get("Code", "")),),
             str(said.get("Error", {}).get("Message", "")),
             int(meta.get("HTTPStatusCode", 0)),
-            _seconds(meta.get("HTTPHeaders", {}).get("retry-after")),
+            retry_after.seconds(meta.get("HTTPHeaders", {}).get("retry-after")),
         )
     if isinstance(error, BotoCoreError | ResponseParserError):
         return Failure(tuple(cls.__name__ for cls in type(error).__mro__))
     if isinstance(error, OSError):
         return Failure(("OSError",))
     return Failure(() if about.service == "credentials" else ("ResponseParserError",))
-
-
-def _seconds(retry_after: str | None) -> float | None:
-    if retry_after is None:
-        return None
-    if retry_after.strip().isdecimal():
-        return float(retry_after)
-    try:
-        at = parsedate_to_datetime(retry_after)
-    except ValueError:
-        return None
-    return max(0.0, (at - datetime.now(at.tzinfo)).total_seconds())
 
 
 class Handed(Credentials):
@@ -196,6 +185,7 @@ class Clients:
     timeout: float  # the store's, of one call
     concurrency: int
     files: bool  # whether the operator's own configuration files apply
+    route: Route
 
     def secrets_manager(self, keys: Callable[[], Keys]) -> "SecretsManagerClient":
         client = self._client("secretsmanager", self.place.endpoint, Handed(keys))
@@ -222,9 +212,17 @@ class Clients:
             retries={"total_max_attempts": 1, "mode": "standard"},  # the scheduler retries, and only it
             max_pool_connections=self.concurrency,
             user_agent_extra="keyferry",
+            proxies=_proxies(self.route),
         )
         with mapped(_CONFIGURATION):
-            return session.create_client(service, region_name=self.place.region, endpoint_url=endpoint, config=config)
+            made = session.create_client(service, region_name=self.place.region, endpoint_url=endpoint, config=config)
+        self.route.to(made.meta.endpoint_url)  # the operator's environment may name one, too
+        return made
+
+
+def _proxies(route: Route) -> dict[str, str] | None:
+    """As the SDK takes them. None: it asks the environment for itself, as Keyferry does."""
+    return {"https": route.own.url} if route.own else None
 
 
 def host(client: "SecretsManagerClient | STSClient | SqsClient") -> str:
@@ -251,9 +249,14 @@ def pod_identity() -> Credentials | None:
     return ContainerProvider(environ=environment, fetcher=_OneTry()).load()  # type: ignore[arg-type] # the stubs mistake it
 
 
-def ambient() -> Credentials | None:
-    """What the SDK's own chain finds in the operator's environment. None where it finds nothing."""
-    return _session(files=True).get_credentials()
+def ambient(route: Route) -> Credentials | None:
+    """What the SDK's own chain finds in the operator's environment. None where it finds nothing.
+
+    STS is asked through the store's proxy. Who is asked without TLS is the pod's own machine, and no proxy's business.
+    """
+    session = _session(files=True)
+    session.set_default_client_config(Config(proxies=_proxies(route)))
+    return session.get_credentials()
 
 
 def ambient_region() -> str | None:

@@ -11,7 +11,7 @@ from keyferry.backends.aws.errors import CallDenied, told
 from keyferry.backends.aws.messages import Messages
 from keyferry.backends.base import Access, Context, Heard
 from keyferry.backends.calling import Caller
-from keyferry.backends.turns import Turns
+from keyferry.backends.turns import AtFirstUse
 from keyferry.errors import BackendUnavailable, SecretMissing, SpecInvalid, SyncError, Throttled, bare, bared
 from keyferry.values import Entry, Fetched, Ref, Scope
 
@@ -62,8 +62,7 @@ class AwsBackend:
         self._spec = spec
         self._context = context
         self._caller = Caller(context)
-        self._connection: Connection | None = None
-        self._connecting = Turns()
+        self._connection: AtFirstUse[Connection] = AtFirstUse(self._connect, _close)
         url = spec.events.sqs.queue_url if spec.events else ""
         self._messages = Messages(url, context, self._connected) if url else None
 
@@ -128,24 +127,20 @@ class AwsBackend:
         self._caller.close()
         if self._messages is not None:
             self._messages.close()
-        if self._connection is not None:
-            self._connection.client.close()
+        await self._connection.end()
 
     async def _connected(self) -> "Connection":
         """Connected, and with keys that hold for a while."""
-        if self._connection is None:
-            await self._connecting.take(self._connect)
-        if self._connection is None:
-            raise RuntimeError("connecting came to nothing")
-        await self._connection.wallet.fresh()
-        return self._connection
+        connection = await self._connection.get()
+        await connection.wallet.fresh()
+        return connection
 
     async def _wrote(self, work: "Callable[[Connection], Awaitable[T]]") -> T:
         return await work(await self._connected())
 
-    async def _connect(self) -> None:
+    async def _connect(self) -> "Connection":
         connect = await self._caller.aside(_connector)
-        self._connection = await connect(self._spec, self._context, self._caller)
+        return await connect(self._spec, self._context, self._caller)
 
     async def _check(self) -> Access:
         connection = await self._connected()
@@ -259,6 +254,10 @@ async def _granted(call: Awaitable[object]) -> bool:
     except CallDenied:
         return False
     return True
+
+
+async def _close(connection: "Connection") -> None:
+    connection.client.close()
 
 
 def _connector() -> "Callable[[Aws, Context, Caller], Awaitable[Connection]]":

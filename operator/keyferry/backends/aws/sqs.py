@@ -10,6 +10,7 @@ from keyferry.backends.aws.keys import Wallet
 from keyferry.backends.aws.place import QueuePlace
 from keyferry.backends.base import Context
 from keyferry.backends.calling import apart
+from keyferry.backends.route import Route
 
 T = TypeVar("T")
 
@@ -26,6 +27,7 @@ class Sqs:
     queue: QueuePlace
     wallet: Wallet
     context: Context
+    route: Route
     prompt: sdk.SqsClient  # for calls that are answered at once
     patient: sdk.SqsClient  # for polls
 
@@ -59,7 +61,7 @@ class Sqs:
         about = About("sqs", action, self.wallet.login.name, self.queue.arn, host=sdk.host(client))
 
         def work() -> T:
-            with sdk.mapped(about):
+            with sdk.mapped(about, self.route):
                 return call()
 
         async def once() -> T:

@@ -32,7 +32,7 @@ class Sts:
         return await self.caller.call(about.operation, functools.partial(self._exchange, about, keys, ask))
 
     def _exchange(self, about: About, keys: Callable[[], Keys] | None, ask: Ask) -> Keys:
-        with closing(self.clients.sts(keys)) as client, sdk.mapped(about.at(sdk.host(client))):
+        with closing(self.clients.sts(keys)) as client, sdk.mapped(about.at(sdk.host(client)), self.clients.route):
             got = ask(client)
             return Keys.lasting_until(
                 got["Expiration"].timestamp(),

@@ -12,7 +12,7 @@ from keyferry.backends.azure import exchange, names
 from keyferry.backends.azure.catalogue import PAGE, PAGES, entry
 from keyferry.backends.azure.errors import DELETE, GET, LIST, RECOVER, SET, CallDenied, Operation
 from keyferry.backends.base import Access, Context
-from keyferry.backends.turns import Turns
+from keyferry.backends.turns import AtFirstUse
 from keyferry.errors import (
     BackendUnavailable,
     SecretMissing,
@@ -54,9 +54,7 @@ class AzureBackend:
     def __init__(self, spec: Azure, context: Context) -> None:
         self._spec = spec
         self._context = context
-        self._connection: Connection | None = None
-        self._connecting = Turns()
-        self._closed = False
+        self._connection: AtFirstUse[Connection] = AtFirstUse(self._connect, lambda made: made.client.close())
 
     def __repr__(self) -> str:
         return f"AzureBackend({self._context.store})"
@@ -108,20 +106,11 @@ class AzureBackend:
 
     async def aclose(self) -> None:
         """Let go of connections. Calls that are under way break off."""
-        self._closed = True
-        if self._connection is not None:
-            await self._connection.client.close()
+        await self._connection.end()
 
-    async def _connected(self) -> "Connection":
-        if self._connection is None and not self._closed:
-            await self._connecting.take(self._connect)
-        if self._connection is None or self._closed:
-            raise BackendUnavailable("the store changed in the meantime; the next try uses the new one")
-        return self._connection
-
-    async def _connect(self) -> None:
+    async def _connect(self) -> "Connection":
         connect = await _aside(_connector)
-        self._connection = await connect(self._spec, self._context)
+        return await connect(self._spec, self._context)
 
     async def _ask(
         self,
@@ -130,7 +119,7 @@ class AzureBackend:
         resource: str = "",
         version: str = "",
     ) -> T:
-        connection = await self._connected()
+        connection = await self._connection.get()
         return await connection.ask(operation, call, resource=resource, version=version)
 
     async def _page(self, link: str = "", size: int = PAGE) -> exchange.Page:

@@ -13,6 +13,7 @@ from keyferry.backends.azure.logins import Office, login_of
 from keyferry.backends.azure.place import Place, place_of
 from keyferry.backends.azure.wallet import Wallet
 from keyferry.backends.base import Context
+from keyferry.backends.route import Route, route_of
 from keyferry.errors import SpecInvalid
 
 T = TypeVar("T")
@@ -26,6 +27,7 @@ class Connection:
     place: Place
     wallet: Wallet
     client: SecretClient
+    route: Route
 
     async def ask(
         self,
@@ -54,7 +56,7 @@ class Connection:
 
     async def _ask(self, about: About, call: Callable[[SecretClient], Awaitable[T]]) -> T:
         async def work() -> T:
-            with sdk.mapped(about):
+            with sdk.mapped(about, self.route):
                 return await call(self.client)
 
         return await self.context.call(about.operation.name, work)
@@ -63,10 +65,11 @@ class Connection:
 async def connect(spec: Azure, context: Context) -> Connection:
     """Check the spec, log in, make the client. Raises SyncError."""
     place = place_of(spec, allowed=context.endpoint_allowed)
-    network = sdk.Network(context.timeout, context.concurrency, await _authorities(spec, context))
+    route = await route_of(context)
+    network = sdk.Network(context.timeout, context.concurrency, route, await _authorities(spec, context))
     wallet = Wallet(login_of(spec, Office(place, network, context)))
     await wallet.fresh()
-    return Connection(context, place, wallet, sdk.client(place, network, lambda: wallet.current))
+    return Connection(context, place, wallet, sdk.client(place, network, lambda: wallet.current), route)
 
 
 async def _authorities(spec: Azure, context: Context) -> str:

@@ -22,6 +22,7 @@ class Applicant:
     subject: str = ""  # of a ServiceAccount's token
     audience: str = ""
     own: bool = False  # the operator's own
+    near: bool = False  # whether it is the node that is asked, which no proxy stands before
 
 
 def number_in(message: str) -> str:

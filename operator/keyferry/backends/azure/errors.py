@@ -61,7 +61,7 @@ class About:
 class Failure:
     """What went wrong, in codes."""
 
-    kind: str = "answer"  # or how there was none: unreachable, unknown host, untrusted, proxy, timeout, broken off
+    kind: str = "answer"  # or how there was none: unreachable, unknown host, untrusted, timeout, broken off
     status: int = 0
     code: str = ""  # Key Vault's innermost
     retry_after: float | None = None
@@ -174,7 +174,6 @@ _NO_ANSWER: Mapping[str, str] = {
     "unreachable": "cannot connect to {host}",
     "unknown host": "no DNS knows {host}: is the vault's name right? A private endpoint needs its own DNS zone",
     "untrusted": "no secure connection to {host}: its certificate is not trusted; give its authority in caProvider",
-    "proxy": "the proxy on the way to {host} fails",
     "timeout": "{host} does not answer in time",
     "broken off": "{host} breaks off",
     "senseless": "{host} answers with what Azure's SDK cannot read",

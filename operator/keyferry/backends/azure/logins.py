@@ -45,11 +45,17 @@ class Office:
         host = urlsplit(self.place.authority).netloc
         return Applicant(name, host, auth.tenant_id or "", auth.client_id or "")
 
+    def at(self, transport: AioHttpTransport) -> dict[str, Any]:
+        """How a credential gets to Entra."""
+        authority = self.place.authority
+        way = {"transport": transport, "proxies": self.network.proxies(authority)}
+        return {"authority": authority, "retry_total": 0, **way}
+
     async def issue(self, applicant: Applicant, make: Make) -> AccessToken:
         """A token, by one call in the store's budget. The credential keeps none: it is made for this one call."""
 
         async def call() -> AccessToken:
-            async with _closing(self.network.transport(), make, applicant) as credential:
+            async with _closing(self.network, make, applicant) as credential:
                 got = await credential.get_token(self.place.scope)
                 return AccessToken.lasting_until(got.expires_on, time.time(), got.token)
 
@@ -110,9 +116,7 @@ class Secret:
         tenant, client = self.auth.tenant_id or "", self.auth.client_id or ""
         return await self.office.issue(
             self.office.applicant(self.name, self.auth),
-            lambda transport: ClientSecretCredential(
-                tenant, client, word.decode("ascii"), **_at(self.office.place, transport)
-            ),
+            lambda transport: ClientSecretCredential(tenant, client, word.decode("ascii"), **self.office.at(transport)),
         )
 
 
@@ -136,7 +140,7 @@ class Certificate:
         def make(transport: AioHttpTransport) -> AsyncTokenCredential:
             try:
                 return CertificateCredential(
-                    tenant, client, certificate_data=data, password=password, **_at(self.office.place, transport)
+                    tenant, client, certificate_data=data, password=password, **self.office.at(transport)
                 )
             except (ValueError, TypeError):  # their texts may quote what they choked on
                 problem = CredentialsMissing(
@@ -181,7 +185,7 @@ class Federated:
         return await self.office.issue(
             applicant,
             lambda transport: ClientAssertionCredential(
-                tenant, client, lambda: assertion.text, **_at(self.office.place, transport)
+                tenant, client, lambda: assertion.text, **self.office.at(transport)
             ),
         )
 
@@ -204,7 +208,7 @@ class OfOperator:
         managed = self.auth.managed_identity is not None
         applicant = replace(self.office.applicant(self.name, self.auth), own=True)
         if managed:
-            applicant = replace(applicant, host="the identity's endpoint")
+            applicant = replace(applicant, host="the identity's endpoint", near=True)
         return await self.office.issue(applicant, self._managed if managed else self._chain)
 
     def _managed(self, transport: AioHttpTransport) -> AsyncTokenCredential:
@@ -218,13 +222,8 @@ class OfOperator:
             exclude_powershell_credential=True,
             exclude_shared_token_cache_credential=True,
             exclude_visual_studio_code_credential=True,
-            **_at(self.office.place, transport),
+            **self.office.at(transport),
         )
-
-
-def _at(place: Place, transport: AioHttpTransport) -> dict[str, Any]:
-    way = {"proxies": sdk.proxies(place.authority)}
-    return {"authority": place.authority, "transport": transport, "retry_total": 0, **way}
 
 
 def _where(ref: SecretKeyRef, context: Context) -> str:
@@ -232,16 +231,15 @@ def _where(ref: SecretKeyRef, context: Context) -> str:
 
 
 @contextlib.asynccontextmanager
-async def _closing(
-    transport: AioHttpTransport, make: Make, applicant: Applicant
-) -> AsyncIterator[AsyncTokenCredential]:
+async def _closing(network: sdk.Network, make: Make, applicant: Applicant) -> AsyncIterator[AsyncTokenCredential]:
     """A credential for one use. Whatever the SDK raises inside becomes one of our errors."""
     sdk.quiet()
     try:
-        async with transport:
+        async with network.transport() as transport:
             yield make(transport)
     except (AzureError, OSError, *sdk.TRIPPED) as e:
-        raise _refused(e, applicant) from e
+        fault = None if applicant.near else network.route.fault(e, entra.OPERATION, f"https://{applicant.host}")
+        raise fault or _refused(e, applicant) from e
 
 
 def _refused(error: BaseException, applicant: Applicant) -> SyncError:

@@ -1,19 +1,17 @@
 """Everything that touches Azure's SDK. Imported on first use and off the event loop: it takes most of a second.
 
-Clients and credentials are made so that a store which brings its own login can reach nothing of the operator's. What
-the operator's environment says of proxies does apply; that is its own to say.
+Clients and credentials are made so that a store which brings its own login can reach nothing of the operator's.
 """
 
+import asyncio
 import contextlib
 import logging
 import socket
 import ssl
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 from azure.core.credentials import AccessToken as SdkToken
@@ -30,10 +28,11 @@ from azure.core.pipeline.policies import CustomHookPolicy, ProxyPolicy, SansIOHT
 from azure.core.pipeline.transport import AioHttpTransport
 from azure.keyvault.secrets.aio import SecretClient
 
+from keyferry.backends import retry_after
 from keyferry.backends.azure.errors import About, Failure, told
-from keyferry.backends.azure.exchange import moment
 from keyferry.backends.azure.place import Place
 from keyferry.backends.azure.wallet import AccessToken
+from keyferry.backends.route import Route
 from keyferry.errors import BackendUnavailable, SpecInvalid
 
 _PATIENCE = 0.9  # of the store's timeout: so that the SDK's error, which names the address, comes before the budget's
@@ -43,31 +42,43 @@ _LOUD = {"azure": logging.WARNING, "azure.identity": logging.ERROR, "msal": logg
 TRIPPED = (TypeError, ValueError, LookupError, AttributeError, RecursionError)
 
 
+class _Connector(aiohttp.TCPConnector):
+    """Waits for a proxy no longer than for anybody else: of its answer the SDK's own timeouts know nothing."""
+
+    def __init__(self, patience: float, **how: Any) -> None:
+        super().__init__(**how)
+        self._patience = patience
+
+    async def connect(self, *args: Any, **how: Any) -> Any:
+        async with asyncio.timeout(self._patience):
+            return await super().connect(*args, **how)
+
+
 @dataclass(frozen=True, slots=True)
 class Network:
     """How a store reaches others: whom it trusts besides the system's authorities, and for how long it waits."""
 
     timeout: float  # the store's, of one call
     concurrency: int
+    route: Route
     authorities: str = ""  # PEM
 
     def transport(self) -> AioHttpTransport:
         """A transport of its own, with connections of its own. TLS is verified always."""
         trusted = _trusting(self.authorities) if self.authorities else True
+        patience = self.timeout * _PATIENCE
         session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(ssl=trusted, limit=self.concurrency),
+            connector=_Connector(patience, ssl=trusted, limit=self.concurrency),
             trust_env=False,  # else passwords from a .netrc of the operator's would go to hosts that a store names
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
         )
-        patience = self.timeout * _PATIENCE
         return AioHttpTransport(session=session, connection_timeout=patience, read_timeout=patience)
 
-
-def proxies(url: str) -> dict[str, str]:
-    """The proxy on the way to an address, as the operator's environment says (HTTPS_PROXY, NO_PROXY)."""
-    known = getproxies()
-    return {"https": known["https"]} if "https" in known and not proxy_bypass(urlsplit(url).netloc) else {}
+    def proxies(self, url: str) -> dict[str, str]:
+        """The proxy on the way to an address, as the SDK takes it."""
+        proxy = self.route.to(url)
+        return {"https": proxy.url} if proxy else {}
 
 
 def _trusting(authorities: str) -> ssl.SSLContext:
@@ -115,7 +126,7 @@ class _Handed(AsyncTokenCredential):
 def client(place: Place, network: Network, token: Callable[[], AccessToken]) -> SecretClient:
     """A client for the vault. It retries nothing (the scheduler does), follows nothing and logs nothing."""
     quiet()
-    way = ProxyPolicy(proxies(place.vault))
+    way = ProxyPolicy(network.proxies(place.vault))
     policies = [UserAgentPolicy("keyferry"), way, _Bearer(place.vault, token), CustomHookPolicy()]
     return SecretClient(place.vault, _Handed(), transport=network.transport(), policies=policies)
 
@@ -127,12 +138,12 @@ def quiet() -> None:
 
 
 @contextlib.contextmanager
-def mapped(about: About) -> Iterator[None]:
+def mapped(about: About, route: Route) -> Iterator[None]:
     """Whatever the SDK raises inside becomes one of our errors."""
     try:
         yield
     except (AzureError, OSError, *TRIPPED) as e:
-        raise told(failure_of(e), about) from e
+        raise route.fault(e, about.operation.name, f"https://{about.host}") or told(failure_of(e), about) from e
 
 
 def failure_of(error: BaseException) -> Failure:
@@ -142,7 +153,7 @@ def failure_of(error: BaseException) -> Failure:
         return Failure(
             status=response.status_code,
             code=_innermost_code(response),
-            retry_after=seconds(response.headers.get("Retry-After")),
+            retry_after=retry_after.seconds(response.headers.get("Retry-After")),
         )
     if isinstance(error, ServiceRequestTimeoutError | ServiceResponseTimeoutError | TimeoutError):
         return Failure("timeout")
@@ -155,7 +166,6 @@ def failure_of(error: BaseException) -> Failure:
 
 _KINDS: tuple[tuple[str, tuple[type[BaseException], ...]], ...] = (
     ("untrusted", (aiohttp.ClientConnectorCertificateError, aiohttp.ClientConnectorSSLError, ssl.SSLError)),
-    ("proxy", (aiohttp.ClientProxyConnectionError, aiohttp.ClientHttpProxyError)),
     ("unknown host", (aiohttp.ClientConnectorDNSError, socket.gaierror)),
     ("unreachable", (aiohttp.ClientConnectorError,)),
     ("broken off", (aiohttp.ClientPayloadError, aiohttp.ServerDisconnectedError, aiohttp.ClientOSError, OSError)),
@@ -171,13 +181,3 @@ def _innermost_code(response: Any) -> str:
     except (*TRIPPED, AzureError):
         return ""
     return code if isinstance(code, str) else ""
-
-
-def seconds(retry_after: str | None) -> float | None:
-    """What Retry-After says, in seconds from now."""
-    if retry_after is None:
-        return None
-    if retry_after.strip().isdecimal():
-        return float(retry_after)
-    at = moment(retry_after)
-    return None if at is None else max(0.0, at - time.time())

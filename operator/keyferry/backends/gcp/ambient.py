@@ -11,6 +11,7 @@ from typing import Any
 from keyferry.backends.base import Context
 from keyferry.backends.gcp.federation import SCOPE
 from keyferry.backends.gcp.tokens import Bearer
+from keyferry.backends.route import Route
 from keyferry.errors import AuthFailed, BackendUnavailable
 
 _LASTS = 300.0  # seconds that a token is taken to hold of which nothing is known
@@ -21,8 +22,9 @@ class Ambient:
 
     name = "the operator's own Google credentials"
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, route: Route) -> None:
         self._context = context
+        self._route = route
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"gcp {context.store}")
         self._found: Any = None
 
@@ -44,14 +46,17 @@ class Ambient:
             if self._found is None:
                 self._found, _ = google.auth.default(scopes=[SCOPE])
             # Its own limit of two minutes would keep the thread long after nobody waits any more.
-            self._found.refresh(functools.partial(Request(), timeout=self._context.timeout))
+            # What it asks without TLS is the metadata server, and no proxy's business.
+            through = {"https": self._route.own.url} if self._route.own else None
+            self._found.refresh(functools.partial(Request(), timeout=self._context.timeout, proxies=through))
         except DefaultCredentialsError as e:
             raise AuthFailed(
                 f"{self.name}: Google's library finds none in the operator's pod; give spec.provider.gcp.auth, or bind "
                 "the operator's ServiceAccount to a Google service account"
             ) from e
         except (GoogleAuthError, OSError, ValueError) as e:
-            raise AuthFailed(f"{self.name}: whoever hands them over does not do so just now") from e
+            fault = self._route.fault(e, "GetCredentials", "https://sts.googleapis.com") if self._route.own else None
+            raise fault or AuthFailed(f"{self.name}: whoever hands them over does not do so just now") from e
         if not self._found.token:
             raise BackendUnavailable(f"{self.name}: no token came")
         return self._bearer(time.time())

@@ -42,7 +42,7 @@ def login_of(spec: Gcp, context: Context, place: Place, https: Https) -> Login:
             "serviceAccountKeySecretRef or workloadIdentity. Whoever runs the operator can allow it with "
             f"{AMBIENT_FLAG}"
         )
-    return Ambient(context)
+    return Ambient(context, https.route)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from keyferry.backends.base import Access, Context
 from keyferry.backends.gcp import catalogue, reading, writing
 from keyferry.backends.gcp.errors import CallDenied
 from keyferry.backends.gcp.place import nameable
+from keyferry.backends.turns import AtFirstUse
 from keyferry.errors import BackendUnavailable, SecretMissing, SpecInvalid, SyncError, bare, bared
 from keyferry.values import Entry, Fetched, Ref, Scope
 
@@ -42,8 +43,7 @@ class GcpBackend:
     def __init__(self, spec: Gcp, context: Context) -> None:
         self._spec = spec
         self._context = context
-        self._connection: Connection | None = None
-        self._connecting = asyncio.Lock()
+        self._connection: AtFirstUse[Connection] = AtFirstUse(self._connect, lambda made: made.aclose())
 
     def __repr__(self) -> str:
         return f"GcpBackend({self._context.store})"
@@ -92,18 +92,15 @@ class GcpBackend:
 
     async def aclose(self) -> None:
         """Let go of connections and threads, without waiting for calls that are under way."""
-        if self._connection is not None:
-            await self._connection.aclose()
+        await self._connection.end()
 
-    async def _connected(self) -> "Connection":
-        async with self._connecting:
-            if self._connection is None:
-                connection = await _aside(_imported)
-                self._connection = await connection.connect(self._spec, self._context)
-            return self._connection
+    async def _connect(self) -> "Connection":
+        module = await _aside(_imported)
+        made: Connection = await module.connect(self._spec, self._context)
+        return made
 
     async def _check(self) -> Access:
-        connection = await self._connected()
+        connection = await self._connection.get()
         parent = connection.place.parent
         listing = await _granted(self._page("", size=1))
         readable = await _granted(reading.probe(connection, NOBODY))
@@ -112,7 +109,7 @@ class GcpBackend:
         return Access(listing, None, tuple(lacking))
 
     async def _page(self, filter_: str, token: str = "", size: int = catalogue.PAGE) -> catalogue.Page:
-        return await catalogue.page(await self._connected(), filter_, token, size)
+        return await catalogue.page(await self._connection.get(), filter_, token, size)
 
     async def _answer(self, ref: Ref) -> Fetched:
         if not nameable(ref.id, ref.version):
@@ -122,15 +119,15 @@ class GcpBackend:
                 + ": names have letters, digits, - and _ (by Paths: separator: _)"
             )
         try:
-            return await reading.read(await self._connected(), ref)
+            return await reading.read(await self._connection.get(), ref)
         except SyncError as e:
             return bare(e)
 
     async def _put(self, name: str, data: bytes, tags: Mapping[str, str]) -> str:
-        return await writing.put(await self._connected(), name, data, tags)
+        return await writing.put(await self._connection.get(), name, data, tags)
 
     async def _delete(self, name: str) -> None:
-        await writing.delete(await self._connected(), name)
+        await writing.delete(await self._connection.get(), name)
 
 
 def _imported() -> ModuleType:

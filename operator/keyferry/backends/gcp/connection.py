@@ -11,6 +11,7 @@ from keyferry.backends.gcp.http import Https
 from keyferry.backends.gcp.place import Place, place_of
 from keyferry.backends.gcp.sdk import Call, Client
 from keyferry.backends.gcp.tokens import Bearer, Wallet
+from keyferry.backends.route import route_of
 
 T = TypeVar("T")
 
@@ -50,6 +51,7 @@ async def connect(spec: Gcp, context: Context) -> Connection:
     """Check the spec, find the login, make the client. Nobody is called yet. Raises SyncError."""
     place = place_of(spec, context.endpoint_allowed)
     ca = await context.cluster.authority(spec.ca_provider) if spec.ca_provider else None
-    https = Https(context, ca)
+    route = await route_of(context)
+    https = Https(context, ca, route)
     wallet = Wallet(login_of(spec, context, place, https))
-    return Connection(context, place, wallet, Client(place.target, ca, context.timeout), https)
+    return Connection(context, place, wallet, Client(place.target, ca, context.timeout, route), https)

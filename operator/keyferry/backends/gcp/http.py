@@ -5,13 +5,15 @@ import json
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any
 from urllib.parse import urlsplit
 
 import aiohttp
 
+from keyferry.backends import retry_after
 from keyferry.backends.base import Context
-from keyferry.errors import BackendUnavailable, CredentialsMissing, Throttled
+from keyferry.backends.route import Route
+from keyferry.errors import BackendUnavailable, CredentialsMissing, SyncError, Throttled
 
 _LARGEST_ANSWER = 1024 * 1024  # bytes
 _PATIENCE = 0.9  # of the store's timeout, as for gRPC
@@ -28,8 +30,9 @@ class Answer:
 class Https:
     """Posts JSON, within the store's budget. Certificates are verified always."""
 
-    def __init__(self, context: Context, ca: bytes | None) -> None:
+    def __init__(self, context: Context, ca: bytes | None, route: Route) -> None:
         self._context = context
+        self.route = route
         self._trust = _trusting(ca)
         self._session: aiohttp.ClientSession | None = None
 
@@ -39,16 +42,22 @@ class Https:
 
     async def _post(self, operation: str, url: str, body: Mapping[str, Any], bearer: str) -> Answer:
         headers = {"Authorization": f"Bearer {bearer}"} if bearer else {}
-        host = urlsplit(url).netloc
+        host, proxy = urlsplit(url).netloc, self.route.to(url)
         try:
-            async with self._opened().post(url, json=body, headers=headers, allow_redirects=False) as response:
-                status, retry = response.status, response.headers.get("Retry-After", "")
+            async with self._opened().post(
+                url,
+                json=body,
+                headers=headers,
+                allow_redirects=False,
+                proxy=proxy.address if proxy else None,
+                proxy_headers=proxy.headers if proxy else None,
+            ) as response:
+                status, said = response.status, response.headers.get("Retry-After")
                 text = await response.content.read(_LARGEST_ANSWER)
         except (aiohttp.ClientError, OSError, TimeoutError) as e:
-            _unreached(operation, host, e)
+            raise self.route.fault(e, operation, url) or _unreached(operation, host, e) from e
         if status == 429:
-            wait = float(retry) if retry.isdecimal() else None
-            raise Throttled(f"{host} is asked too often at {operation}", retry_after=wait)
+            raise Throttled(f"{host} is asked too often at {operation}", retry_after=retry_after.seconds(said))
         if status >= 500 or 300 <= status < 400:
             raise BackendUnavailable(f"{host} fails at {operation} (status {status})")
         return Answer(status, _parsed(text))
@@ -58,7 +67,7 @@ class Https:
             self._session = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(ssl=self._trust, limit=self._context.concurrency),
                 timeout=aiohttp.ClientTimeout(total=self._context.timeout * _PATIENCE),
-                trust_env=True,  # the proxy that the operator's environment names
+                trust_env=False,  # a .netrc would be looked for
             )
         return self._session
 
@@ -67,8 +76,8 @@ class Https:
             await self._session.close()
 
 
-def _unreached(operation: str, host: str, error: Exception) -> NoReturn:
-    """Raise what became of the connection, in words that hold nothing of the request."""
+def _unreached(operation: str, host: str, error: Exception) -> SyncError:
+    """What became of the connection, in words that hold nothing of the request."""
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
         how = f"no secure connection to {host}: its certificate is not trusted"
     elif isinstance(error, aiohttp.ClientSSLError):
@@ -79,7 +88,7 @@ def _unreached(operation: str, host: str, error: Exception) -> NoReturn:
         how = f"cannot connect to {host}"
     else:
         how = f"{host} breaks off"
-    raise BackendUnavailable(f"{operation}: {how}") from error
+    return BackendUnavailable(f"{operation}: {how}")
 
 
 def _parsed(text: bytes) -> Mapping[str, Any]:

@@ -6,6 +6,7 @@ carries the token of its moment, and the client neither logs in nor retries by i
 
 import asyncio
 import logging
+import os
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
@@ -20,6 +21,7 @@ from google.rpc.error_details_pb2 import RetryInfo
 
 from keyferry.backends.gcp.errors import About, Failure, told
 from keyferry.backends.gcp.tokens import Bearer
+from keyferry.backends.route import Route
 from keyferry.errors import BackendUnavailable
 
 T = TypeVar("T")
@@ -45,11 +47,13 @@ class Client:
     not notice for minutes. So whatever failed to answer is not asked a second time: the next call opens a new channel.
     """
 
-    def __init__(self, target: str, ca: bytes | None, timeout: float) -> None:
+    def __init__(self, target: str, ca: bytes | None, timeout: float, route: Route) -> None:
         for name in _LOUD:
             logging.getLogger(name).setLevel(logging.WARNING)
         self.host = target.removesuffix(":443")
         self._target = target
+        self._route = route
+        self._options = (*_OPTIONS, _way(route, target))
         self._trust = grpc.ssl_channel_credentials(root_certificates=ca)
         self._timeout = timeout * PATIENCE
         self._channel: Any = None
@@ -63,7 +67,7 @@ class Client:
         how = {"retry": None, "timeout": self._timeout, "metadata": [("authorization", f"Bearer {bearer.text}")]}
         client, channel = self._ready()
         try:
-            with mapped(about):
+            with mapped(about, self._route):
                 return await call(client, how)
         except BackendUnavailable as e:
             if _lost(e.__cause__) and channel is self._channel:
@@ -88,7 +92,7 @@ class Client:
                 task = asyncio.create_task(self._retire(self._channel))
                 self._retired.add(task)
                 task.add_done_callback(self._retired.discard)
-            self._channel = grpc.aio.secure_channel(self._target, self._trust, options=_OPTIONS)
+            self._channel = grpc.aio.secure_channel(self._target, self._trust, options=self._options)
             transport = SecretManagerServiceGrpcAsyncIOTransport(channel=self._channel)
             self._client = SecretManagerServiceAsyncClient(transport=transport)
             self._stale = False
@@ -103,13 +107,20 @@ class Client:
             raise
 
 
+def _way(route: Route, target: str) -> tuple[str, str | int]:
+    """The proxy as gRPC takes it. Its own reading of the environment counts for nothing: ours is the same for all."""
+    os.environ["no_grpc_proxy"] = ""  # noqa: SIM112 - its name
+    proxy = route.to(f"https://{target}")
+    return ("grpc.http_proxy", proxy.url) if proxy else ("grpc.enable_http_proxy", 0)
+
+
 @contextmanager
-def mapped(about: About) -> Iterator[None]:
+def mapped(about: About, route: Route) -> Iterator[None]:
     """Whatever the client raises inside becomes one of our errors."""
     try:
         yield
     except GoogleAPICallError as e:
-        raise told(_failure(e), about) from e
+        raise route.fault(e, about.operation, f"https://{about.host}") or told(_failure(e), about) from e
     except grpc.aio.UsageError as e:  # the channel was closed
         raise BackendUnavailable(_CLOSED) from e
     except asyncio.CancelledError as e:

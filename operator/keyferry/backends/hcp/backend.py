@@ -11,7 +11,7 @@ from keyferry.backends.hcp.connection import connect
 from keyferry.backends.hcp.errors import MOVE, ROLE, CallDenied
 from keyferry.backends.hcp.reading import Reader
 from keyferry.backends.https import Untrusted
-from keyferry.backends.turns import Turns
+from keyferry.backends.turns import AtFirstUse
 from keyferry.errors import SecretMissing, SyncError, bare, bared
 from keyferry.values import Entry, Fetched, Ref, Scope
 
@@ -28,8 +28,7 @@ class HcpBackend:
     def __init__(self, spec: Hcp, context: Context) -> None:
         self._spec = spec
         self._context = context
-        self._reader: Reader | None = None
-        self._connecting = Turns()
+        self._reader = AtFirstUse(self._connect, lambda reader: reader.connection.aclose())
 
     def __repr__(self) -> str:
         return f"HcpBackend({self._context.store})"
@@ -39,7 +38,7 @@ class HcpBackend:
         try:
             return await bared(self._check())
         except Untrusted:
-            await self._let_go()  # the next try reads the certificates anew
+            await self._reader.let_go()  # the next try reads the certificates anew
             raise
 
     async def fetch(self, refs: Collection[Ref]) -> Mapping[Ref, Fetched]:
@@ -50,7 +49,7 @@ class HcpBackend:
         if not askable:
             return answers
         try:
-            reader = await self._connected()
+            reader = await self._reader.get()
         except SyncError as e:
             return answers | {ref: bare(e) for ref in askable}
         async with asyncio.TaskGroup() as group:
@@ -61,7 +60,7 @@ class HcpBackend:
 
     async def entries(self, scope: Scope) -> AsyncIterator[Entry]:
         """Every entry whose name begins as the scope says. Raises SyncError."""
-        reader = await bared(self._connected())
+        reader = await bared(self._reader.get())
         lines = reader.lines()
         try:
             while (line := await bared(anext(lines, None))) is not None:
@@ -72,29 +71,17 @@ class HcpBackend:
 
     def sweep_calls(self, entries: int) -> int:
         """The pages of the whole app, as far as so many entries tell: HCP cannot be trusted to filter it."""
-        return self._reader.pages(entries) if self._reader else entries
+        return self._reader.made.pages(entries) if self._reader.made else entries
 
     async def aclose(self) -> None:
         """Let go of connections."""
-        await self._let_go()
+        await self._reader.end()
 
-    async def _let_go(self) -> None:
-        reader, self._reader = self._reader, None
-        if reader is not None:
-            await reader.connection.aclose()
-
-    async def _connected(self) -> Reader:
-        if self._reader is None:
-            await self._connecting.take(self._connect)
-        if self._reader is None:
-            raise RuntimeError("connecting came to nothing")
-        return self._reader
-
-    async def _connect(self) -> None:
-        self._reader = Reader(await connect(self._spec, self._context))
+    async def _connect(self) -> Reader:
+        return Reader(await connect(self._spec, self._context))
 
     async def _check(self) -> Access:
-        reader = await self._connected()
+        reader = await self._reader.get()
         await reader.probe()
         try:
             await reader.try_to_open()

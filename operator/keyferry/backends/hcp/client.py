@@ -38,7 +38,7 @@ class Client:
             headers["Content-Type"] = "application/x-www-form-urlencoded"
             method, content = "POST", urlencode(request.form).encode()
         try:
-            reply = await self.https.send(method, url, headers=headers, content=content)
+            reply = await self.https.send(about.operation, method, url, headers=headers, content=content)
         except Broken as broken:
             failure = errors.unreached(broken.kinds, about)
         else:

@@ -11,6 +11,7 @@ from keyferry.backends.hcp.client import Client, Query, Request, host_of
 from keyferry.backends.hcp.errors import About, TokenRefused
 from keyferry.backends.hcp.logins import ServicePrincipal
 from keyferry.backends.https import connections
+from keyferry.backends.route import route_of
 from keyferry.backends.session import Session
 from keyferry.errors import SyncError
 
@@ -60,7 +61,8 @@ async def connect(spec: Hcp, context: Context) -> Connection:
     api = checked_address("spec.provider.hcp.endpoint", spec.endpoint, context.endpoint_allowed)
     auth = checked_address("spec.provider.hcp.authEndpoint", spec.auth_endpoint, context.endpoint_allowed)
     ca = await context.cluster.authority(spec.ca_provider) if spec.ca_provider else None
-    made = Client(connections(context.timeout, context.concurrency, ca, "spec.provider.hcp.caProvider"))
+    route, field = await route_of(context), "spec.provider.hcp.caProvider"
+    made = Client(connections(context.timeout, context.concurrency, ca, field, route))
 
     async def exchange(about: About, request: Request) -> Mapping[str, Any]:
         return await context.call(about.operation, lambda: made.ask(about, request, None))

@@ -14,7 +14,7 @@ from keyferry.backends.infisical.connection import connect
 from keyferry.backends.infisical.errors import CallDenied, NotThere, What
 from keyferry.backends.infisical.folders import common, of_prefix, possible
 from keyferry.backends.infisical.reading import Reader
-from keyferry.backends.turns import Turns
+from keyferry.backends.turns import AtFirstUse
 from keyferry.errors import PermissionDenied, SecretMissing, SpecInvalid, SyncError, bare, bared
 from keyferry.values import Entry, Fetched, Ref, Scope
 
@@ -34,8 +34,7 @@ class InfisicalBackend:
         self.batch = _WHOLE_FOLDER  # 1 while a folder may not be listed with its values
         self._spec = spec
         self._context = context
-        self._reader: Reader | None = None
-        self._connecting = Turns()
+        self._reader = AtFirstUse(self._connect, lambda reader: reader.connection.aclose())
 
     def __repr__(self) -> str:
         return f"InfisicalBackend({self._context.store})"
@@ -45,7 +44,7 @@ class InfisicalBackend:
         try:
             return await bared(self._check())
         except Untrusted:
-            await self._let_go()  # the next try reads the certificates anew
+            await self._reader.let_go()  # the next try reads the certificates anew
             raise
 
     async def fetch(self, refs: Collection[Ref]) -> Mapping[Ref, Fetched]:
@@ -58,7 +57,7 @@ class InfisicalBackend:
         if not askable:
             return answers
         try:
-            reader = await self._connected()
+            reader = await self._reader.get()
         except SyncError as e:
             return answers | {ref: bare(e) for ref in askable}
         current = [ref for ref in askable if not ref.version]
@@ -69,7 +68,7 @@ class InfisicalBackend:
 
     async def entries(self, scope: Scope) -> AsyncIterator[Entry]:
         """Every entry below the scope's prefix, of one list. Raises SyncError."""
-        reader = await bared(self._connected())
+        reader = await bared(self._reader.get())
         for entry in await bared(reader.catalogue(of_prefix(scope.name_prefix))):
             if entry.name.startswith(scope.name_prefix):
                 yield entry
@@ -87,25 +86,13 @@ class InfisicalBackend:
 
     async def aclose(self) -> None:
         """Let go of connections."""
-        await self._let_go()
+        await self._reader.end()
 
-    async def _let_go(self) -> None:
-        reader, self._reader = self._reader, None
-        if reader is not None:
-            await reader.connection.aclose()
-
-    async def _connected(self) -> Reader:
-        if self._reader is None:
-            await self._connecting.take(self._connect)
-        if self._reader is None:
-            raise RuntimeError("connecting came to nothing")
-        return self._reader
-
-    async def _connect(self) -> None:
-        self._reader = Reader(await connect(self._spec, self._context), self._spec.imports)
+    async def _connect(self) -> Reader:
+        return Reader(await connect(self._spec, self._context), self._spec.imports)
 
     async def _check(self) -> Access:
-        reader = await self._connected()
+        reader = await self._reader.get()
         below = of_prefix(self._context.scope.name_prefix)
         described = await reader.names(below)
         try:
@@ -136,7 +123,7 @@ class InfisicalBackend:
     async def _write(self, name: str, work: Callable[[Reader], Awaitable[T]]) -> T:
         if not possible(name):
             raise SpecInvalid(f"no secret of Infisical can be named {name!r}: write a name such as team/db")
-        return await work(await self._connected())
+        return await work(await self._reader.get())
 
 
 _NO_LISTING = (

@@ -10,6 +10,7 @@ from yarl import URL
 
 from keyferry.backends.https import Broken, Https, Reply, connections
 from keyferry.backends.infisical.errors import About, Failure, told
+from keyferry.backends.route import Route
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,7 @@ class Client:
         url = URL(f"{self.site}{request.path}", encoded=True).with_query(dict(request.query))
         content = None if request.body is None else orjson.dumps(request.body)
         try:
-            reply = await self.https.send(request.method, url, headers=headers, content=content)
+            reply = await self.https.send(about.operation, request.method, url, headers=headers, content=content)
         except Broken as broken:
             failure = told(Failure(classes=broken.kinds), about)
         else:
@@ -64,9 +65,9 @@ class Client:
         await self.https.aclose()
 
 
-def client(site: str, timeout: float, size: int, ca: bytes | None) -> Client:
+def client(site: str, timeout: float, size: int, ca: bytes | None, route: Route) -> Client:
     """A client that has not connected yet. Raises CredentialsMissing where the certificates are none."""
-    return Client(site.rstrip("/"), connections(timeout, size, ca, "spec.provider.infisical.caProvider"))
+    return Client(site.rstrip("/"), connections(timeout, size, ca, "spec.provider.infisical.caProvider", route))
 
 
 def _answer(reply: Reply, request: Request, about: About) -> Answer:

@@ -11,6 +11,7 @@ from keyferry.backends.infisical.client import Answer, Client, Request, client
 from keyferry.backends.infisical.errors import About, CallDenied, RouteUnknown, TokenRefused
 from keyferry.backends.infisical.logins import login_of
 from keyferry.backends.infisical.place import Place, found
+from keyferry.backends.route import route_of
 from keyferry.backends.session import Session
 from keyferry.errors import SpecInvalid, SyncError
 
@@ -97,7 +98,7 @@ async def connect(spec: Infisical, context: Context) -> Connection:
     """Check the spec, read the certificates, make the client, log in, find the place. Raises SyncError."""
     site = checked_address("spec.provider.infisical.siteUrl", spec.site_url, context.endpoint_allowed)
     ca = await context.cluster.authority(spec.ca_provider) if spec.ca_provider else None
-    made = client(site, context.timeout, context.concurrency, ca)
+    made = client(site, context.timeout, context.concurrency, ca, await route_of(context))
 
     async def send(about: About, request: Request, token: str | None) -> Answer:
         return await context.call(about.operation, lambda: made.ask(about, request, token))

@@ -20,7 +20,7 @@ from keyferry.backends.kubernetes.answers import (
 from keyferry.backends.kubernetes.connection import Connection, connect
 from keyferry.backends.kubernetes.errors import CallDenied, NotThere, Taken, Untrusted
 from keyferry.backends.kubernetes.reading import Bunches
-from keyferry.backends.turns import Turns
+from keyferry.backends.turns import AtFirstUse
 from keyferry.errors import SecretMissing, SpecInvalid, SyncError, bare, bared
 from keyferry.values import Entry, Fetched, Ref, Scope, Value
 
@@ -41,8 +41,7 @@ class KubernetesBackend:
     def __init__(self, spec: Kubernetes, context: Context) -> None:
         self._spec = spec
         self._context = context
-        self._connection: Connection | None = None
-        self._connecting = Turns()
+        self._connection = AtFirstUse(self._connect, lambda connection: connection.client.close())
         self._bunches = Bunches(self._read)
         self._known = 0  # entries that the last sweep found
 
@@ -54,7 +53,7 @@ class KubernetesBackend:
         try:
             return await bared(self._check())
         except Untrusted:
-            await self._let_go()  # the next try reads the certificates anew
+            await self._connection.let_go()  # the next try reads the certificates anew
             raise
 
     async def fetch(self, refs: Collection[Ref]) -> Mapping[Ref, Fetched]:
@@ -74,7 +73,7 @@ class KubernetesBackend:
         chosen, known = selector(scope), 0
         if chosen is None:
             return
-        connection = await bared(self._connected())
+        connection = await bared(self._connection.get())
         async with aclosing(_bared(connection.all_metadata(chosen))) as listed:
             async for metadata in listed:
                 known += 1
@@ -89,7 +88,7 @@ class KubernetesBackend:
     async def hints(self) -> AsyncGenerator[Heard, None]:
         """A watch of the namespace's Secrets, as metadata. Raises SyncError when it breaks."""
         scope = self._context.scope
-        connection = await bared(self._connected())
+        connection = await bared(self._connection.get())
         async with aclosing(_bared(connection.changes(selector(scope) or ""))) as changes:
             async for name in changes:
                 matters = name is not None and (not name or name.startswith(scope.name_prefix))
@@ -105,27 +104,14 @@ class KubernetesBackend:
 
     async def aclose(self) -> None:
         """Let go of connections, without waiting for calls that are under way."""
-        await self._let_go()
+        await self._connection.end()
 
-    async def _let_go(self) -> None:
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            await connection.client.close()
-
-    async def _connected(self) -> Connection:
-        if self._connection is None:
-            await self._connecting.take(self._connect)
-        if self._connection is None:
-            raise RuntimeError("connecting came to nothing")
-        return self._connection
-
-    async def _connect(self) -> None:
-        if self._connection is None:
-            checked_scope(self._context.scope)
-            self._connection = await connect(self._spec, self._context)
+    async def _connect(self) -> Connection:
+        checked_scope(self._context.scope)
+        return await connect(self._spec, self._context)
 
     async def _check(self) -> Access:
-        connection = await self._connected()
+        connection = await self._connection.get()
         listing = await _granted(connection.newest())
         nobody = f"{self._context.scope.name_prefix}{NOBODY}"
         reading = await _granted(connection.one(nobody))
@@ -141,7 +127,7 @@ class KubernetesBackend:
 
     async def _read(self, names: Collection[str]) -> Mapping[str, Fetched]:
         try:
-            connection = await self._connected()
+            connection = await self._connection.get()
         except SyncError as e:
             return dict.fromkeys(names, bare(e))
         chosen = selector(self._context.scope)
@@ -169,7 +155,7 @@ class KubernetesBackend:
                 f"no Secret of Kubernetes can be named {name!r}: lower-case letters, digits, - and . only. By Tags "
                 "name it with kubectl, and label it; then it can be written to"
             )
-        return await self._connected()
+        return await self._connection.get()
 
 
 _NO_LISTING = (

@@ -14,7 +14,8 @@ from keyferry.backends.calling import apart
 from keyferry.backends.kubernetes.errors import About, TokenRefused, TooOld, refused
 from keyferry.backends.kubernetes.http import Client, Json, Request, lines, trusting
 from keyferry.backends.kubernetes.login import Login, way_of
-from keyferry.errors import BackendUnavailable
+from keyferry.backends.route import route_of
+from keyferry.errors import BackendUnavailable, SpecInvalid
 from keyferry.kube.client import METADATA, METADATA_LIST, path
 
 _METADATA_PAGE, _VALUES_PAGE = 500, 50
@@ -176,11 +177,16 @@ class Connection:
 async def connect(spec: Kubernetes, context: Context) -> Connection:
     """Check the spec, read what logs in, make the client. Nobody is asked yet. Raises SyncError."""
     way = await way_of(spec, context)
+    if way.own and context.proxy:
+        raise SpecInvalid(
+            "spec.proxy: this cluster's own API server is asked directly: leave proxy out, or name another server"
+        )
+    route = None if way.own else await route_of(context)
     trust = await apart(
         f"tls {context.store}",
         lambda: trusting(way.server.authority, way.certificate, way.key, way.login.name),
     )
-    client = Client(way.server.url, trust, timeout=context.timeout, connections=context.concurrency, direct=way.own)
+    client = Client(way.server.url, trust, timeout=context.timeout, connections=context.concurrency, route=route)
     return Connection(context, client, way.login, spec.remote_namespace)
 
 

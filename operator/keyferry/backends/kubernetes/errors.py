@@ -100,8 +100,6 @@ _CERTIFICATE: Mapping[str, str] = {
     certificates.AUTHORITY: "its certificate is of an authority that is not trusted: name the right one",
 }
 _BROKEN: Mapping[type[Exception], str] = {  # the first that fits counts
-    aiohttp.ClientProxyConnectionError: "the proxy on the way to {host} fails",
-    aiohttp.ClientHttpProxyError: "the proxy on the way to {host} fails",
     aiohttp.ClientSSLError: "no secure connection to {host}: there is no agreement on TLS; is it https at all?",
     TimeoutError: "{host} does not answer in time",
     aiohttp.ClientConnectorError: "cannot connect to {host}",

@@ -12,13 +12,14 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 import orjson
 
+from keyferry.backends import retry_after
 from keyferry.backends.kubernetes.errors import About, broken, refused, senseless
-from keyferry.errors import BackendUnavailable, CredentialsMissing
+from keyferry.backends.route import Route
+from keyferry.errors import BackendUnavailable, CredentialsMissing, SyncError
 from keyferry.kube.client import JSON
 
 Json = dict[str, Any]
@@ -43,11 +44,14 @@ class Request:
 class Client:
     """Connections to one server, as many as the store may make calls at once, and one for a watch."""
 
-    def __init__(self, url: str, trust: ssl.SSLContext, *, timeout: float, connections: int, direct: bool) -> None:
-        """`direct`: whatever proxy the environment names."""
+    def __init__(
+        self, url: str, trust: ssl.SSLContext, *, timeout: float, connections: int, route: Route | None
+    ) -> None:
+        """Without a route it is asked directly, whatever the environment says."""
         self.host = urlsplit(url).netloc
         self._url = url.rstrip("/")
-        self._proxy = None if direct else _proxy(url)
+        self._route = route
+        self._proxy = route.to(url) if route else None
         self._limit = aiohttp.ClientTimeout(total=timeout * _PATIENCE)
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(ssl=trust, limit=connections + 1),
@@ -68,7 +72,7 @@ class Client:
             with _ended(response):
                 content = await _content(response, about)
         except _BROKEN as failure:
-            raise broken(failure, about) from None
+            raise self._told(failure, about) from None
         return _parsed(content, about)
 
     async def listen(self, about: About, token: str | None, request: Request) -> aiohttp.ClientResponse:
@@ -80,8 +84,12 @@ class Client:
                 with _ended(response):
                     await _content(response, about)
         except _BROKEN as failure:
-            raise broken(failure, about) from None
+            raise self._told(failure, about) from None
         return response
+
+    def _told(self, failure: Exception, about: About) -> SyncError:
+        fault = self._route.fault(failure, about.operation, self._url) if self._route else None
+        return fault or broken(failure, about)
 
     async def _sent(self, token: str | None, request: Request, limit: aiohttp.ClientTimeout) -> aiohttp.ClientResponse:
         if self._session.closed:
@@ -98,7 +106,8 @@ class Client:
             data=None if request.body is None else orjson.dumps(request.body),
             headers=headers,
             allow_redirects=False,  # the next address would be one that nobody has allowed
-            proxy=self._proxy,
+            proxy=self._proxy.address if self._proxy else None,
+            proxy_headers=self._proxy.headers if self._proxy else None,
             timeout=limit,
         )
 
@@ -138,13 +147,8 @@ async def _content(response: aiohttp.ClientResponse, about: About) -> bytes:
         if size > _LARGEST:
             raise BackendUnavailable(f"{about.host} answers {about.operation} with more than {_LARGEST} bytes")
     if response.status >= 300:
-        raise refused(response.status, about, _retry_after(response))
+        raise refused(response.status, about, retry_after.seconds(response.headers.get("Retry-After")))
     return b"".join(parts)
-
-
-def _retry_after(response: aiohttp.ClientResponse) -> float | None:
-    said = response.headers.get("Retry-After", "")
-    return float(said) if said.isascii() and said.isdigit() else None
 
 
 def _parsed(content: bytes, about: About) -> Json:
@@ -155,13 +159,6 @@ def _parsed(content: bytes, about: About) -> Json:
     if not isinstance(answer, dict):
         raise senseless(about)
     return answer
-
-
-def _proxy(url: str) -> str | None:
-    parts = urlsplit(url)
-    if proxy_bypass(parts.netloc):
-        return None
-    return getproxies().get(parts.scheme)
 
 
 def trusting(authority: bytes | None, certificate: bytes, key: bytes, where: str) -> ssl.SSLContext:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from keyferry.api.providers.vault import Vault
 from keyferry.backends.base import Access, Context
 from keyferry.backends.calling import Caller
-from keyferry.backends.turns import Turns
+from keyferry.backends.turns import AtFirstUse
 from keyferry.backends.vault.errors import CallDenied, Untrusted
 from keyferry.errors import SecretMissing, SpecInvalid, SyncError, ValueInvalid, bare, bared
 from keyferry.values import Entry, Fetched, Ref, Scope
@@ -33,8 +33,7 @@ class VaultBackend:
         self._spec = spec
         self._context = context
         self._caller = Caller(context)
-        self._engine: Engine | None = None
-        self._connecting = Turns()
+        self._engine: AtFirstUse[Engine] = AtFirstUse(self._connect, _close)
         self._folders = 1  # that the last sweep found, or the present one has found so far
 
     def __repr__(self) -> str:
@@ -45,7 +44,7 @@ class VaultBackend:
         try:
             return await bared(self._check())
         except Untrusted:
-            self._let_go()  # the next try reads the certificates anew
+            await self._engine.let_go()  # the next try reads the certificates anew
             raise
 
     async def fetch(self, refs: Collection[Ref]) -> Mapping[Ref, Fetched]:
@@ -58,7 +57,7 @@ class VaultBackend:
         if not askable:
             return answers
         try:
-            engine = await self._connected()
+            engine = await self._engine.get()
         except SyncError as e:
             return answers | {ref: bare(e) for ref in askable}
         async with asyncio.TaskGroup() as group:
@@ -67,7 +66,7 @@ class VaultBackend:
 
     async def entries(self, scope: Scope) -> AsyncIterator[Entry]:
         """Every entry below the scope's prefix: a call for each folder, and one for each secret. Raises SyncError."""
-        engine = await bared(self._connected())
+        engine = await bared(self._engine.get())
         folders, self._folders = [_folder(scope.name_prefix)], 0
         while folders:
             now, folders = folders[: self._context.concurrency], folders[self._context.concurrency :]
@@ -100,26 +99,14 @@ class VaultBackend:
     async def aclose(self) -> None:
         """Let go of connections and threads, without waiting for calls that are under way."""
         self._caller.close()
-        self._let_go()
+        await self._engine.end()
 
-    def _let_go(self) -> None:
-        engine, self._engine = self._engine, None
-        if engine is not None:
-            engine.connection.client.close()
-
-    async def _connected(self) -> "Engine":
-        if self._engine is None:
-            await self._connecting.take(self._connect)
-        if self._engine is None:
-            raise RuntimeError("connecting came to nothing")
-        return self._engine
-
-    async def _connect(self) -> None:
+    async def _connect(self) -> "Engine":
         opened = await self._caller.aside(_opener)
-        self._engine = await opened(self._spec, self._context, self._caller)
+        return await opened(self._spec, self._context, self._caller)
 
     async def _check(self) -> Access:
-        engine = await self._connected()
+        engine = await self._engine.get()
         await engine.verify()
         prefix = self._context.scope.name_prefix
         folder, nobody = _folder(prefix), f"{prefix}{NOBODY}"
@@ -138,7 +125,7 @@ class VaultBackend:
     async def _write(self, name: str, work: "Callable[[Engine], Awaitable[T]]") -> T:
         if not possible(name):
             raise SpecInvalid(f"no secret of Vault can be named {name!r}: write a path such as team/db")
-        return await work(await self._connected())
+        return await work(await self._engine.get())
 
 
 _NO_LISTING = (
@@ -214,6 +201,10 @@ async def _granted(call: Awaitable[object]) -> bool:
     except CallDenied:
         return False
     return True
+
+
+async def _close(engine: "Engine") -> None:
+    engine.connection.client.close()
 
 
 def _opener() -> "Callable[[Vault, Context, Caller], Awaitable[Engine]]":

@@ -10,6 +10,7 @@ from keyferry.api.providers.vault import Vault
 from keyferry.backends.address import checked_address
 from keyferry.backends.base import Context
 from keyferry.backends.calling import Caller
+from keyferry.backends.route import route_of
 from keyferry.backends.session import Session
 from keyferry.backends.vault import sdk
 from keyferry.backends.vault.errors import About, CallDenied, TokenRefused
@@ -55,8 +56,9 @@ async def connect(spec: Vault, context: Context, caller: Caller) -> Connection:
     ):
         _checked_path(name, path)
     ca = await context.cluster.authority(spec.ca_provider) if spec.ca_provider else None
+    route = await route_of(context)
     client = await caller.aside(
-        lambda: sdk.client(server, spec.namespace, context.timeout, context.concurrency, ca),
+        lambda: sdk.client(server, spec.namespace, (context.timeout, context.concurrency), ca, route),
     )
     login = login_of(
         spec.auth, context, client.host, lambda about, token, call: ask(caller, client, about, token, call)

@@ -146,7 +146,9 @@ def _unauthorized(_: Failure, about: About) -> SyncError:
 
 
 def _forbidden(failure: Failure, about: About) -> SyncError:
-    if failure.says("invalid token") or failure.says("bad token"):
+    # Whom no policy lets through is told "1 error occurred: * permission denied". OpenBao, and Vault before it said
+    # "invalid token", say just the two words of a token that they do not know.
+    if failure.says("invalid token") or failure.says("bad token") or [*failure.said] == ["permission denied"]:
         return _unauthorized(failure, about)
     return CallDenied(
         f"{about.login} is not allowed {about.capability} on {about.path}: grant that in a policy of Vault's"
@@ -205,7 +207,6 @@ _REFUSED: Mapping[int, Tell] = {
 _OF_SDK: Mapping[str, Tell] = {
     **{kind: _untrusted(words) for kind, words in certificates.WORDS.items()},
     "SSLError": _untrusted("there is no agreement on TLS; is it https at all?"),
-    "ProxyError": _out_of_reach("the proxy on the way to {host} fails"),
     "ConnectTimeout": _out_of_reach("{host} does not answer in time"),
     "ReadTimeout": _out_of_reach("{host} does not answer in time"),
     "Timeout": _out_of_reach("{host} does not answer in time"),

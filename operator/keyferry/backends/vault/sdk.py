@@ -6,11 +6,9 @@ home. Its adapters and API classes read nothing that they are not given.
 
 import logging
 import ssl
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import datetime
-from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -21,7 +19,8 @@ from requests.adapters import HTTPAdapter
 from urllib3.exceptions import HTTPError
 from urllib3.util.ssl_ import create_urllib3_context
 
-from keyferry.backends import certificates
+from keyferry.backends import certificates, retry_after
+from keyferry.backends.route import Proxy, Route
 from keyferry.backends.vault.errors import About, Failure, told
 from keyferry.errors import CredentialsMissing
 
@@ -71,6 +70,8 @@ class Client:
     namespace: str | None
     timeout: float  # the store's, of one call
     session: requests.Session = field(repr=False)
+    route: Route
+    proxies: Mapping[str, str | None] = field(repr=False)
 
     @property
     def host(self) -> str:
@@ -83,12 +84,13 @@ class Client:
             token=token,
             namespace=self.namespace,
             session=self.session,
+            proxies=self.proxies,
             timeout=self.timeout * _PATIENCE,
             allow_redirects=False,  # a tenant's address could send us, and the token, to one that was not allowed
             ignore_exceptions=True,  # they know neither the status nor Retry-After
             strict_http=True,  # not every proxy lets the method LIST through
         )
-        with _mapped(about):
+        with self._mapped(about):
             said = call(adapter)
             if isinstance(said, requests.Response):
                 return _content(said, about)
@@ -99,16 +101,34 @@ class Client:
     def close(self) -> None:
         self.session.close()
 
+    @contextmanager
+    def _mapped(self, about: About) -> Iterator[None]:
+        """Whatever the SDK raises inside becomes one of our errors."""
+        try:
+            yield
+        except (requests.RequestException, HTTPError, VaultError, OSError, *_TRIPPED) as e:
+            fault = self.route.fault(e, about.operation, self.server)
+            raise fault or told(Failure(classes=_classes(e)), about) from e
 
-def client(server: str, namespace: str | None, timeout: float, size: int, ca: bytes | None) -> Client:
-    """A client that has not connected yet. Raises CredentialsMissing where the certificates are none."""
+
+def client(server: str, namespace: str | None, limits: tuple[float, int], ca: bytes | None, route: Route) -> Client:
+    """A client that has not connected yet. Raises CredentialsMissing where the certificates are none.
+
+    `limits`: seconds of one call, and how many calls at once.
+    """
+    timeout, size = limits
     for name in _LOUD:
         logging.getLogger(name).setLevel(logging.WARNING)
     session = requests.Session()
     session.auth = _as_it_is  # else a .netrc of the operator's would be looked for
     session.mount("https://", _Connections(size) if ca is None else _Trusting(_context(ca), size))
     session.mount("http://", _Connections(size))
-    return Client(server.rstrip("/"), namespace, timeout, session)
+    return Client(server.rstrip("/"), namespace, timeout, session, route, _through(route.to(server)))
+
+
+def _through(proxy: Proxy | None) -> dict[str, str | None]:
+    """For every scheme, so that nothing is taken from the environment in another way."""
+    return dict.fromkeys(("http", "https", "all"), proxy.url if proxy else None)
 
 
 def _as_it_is(request: requests.PreparedRequest) -> requests.PreparedRequest:
@@ -123,15 +143,6 @@ def _context(ca: bytes) -> ssl.SSLContext:
     raise CredentialsMissing("spec.provider.vault.caProvider: what it names holds no certificates in PEM")
 
 
-@contextmanager
-def _mapped(about: About) -> Iterator[None]:
-    """Whatever the SDK raises inside becomes one of our errors."""
-    try:
-        yield
-    except (requests.RequestException, HTTPError, VaultError, OSError, *_TRIPPED) as e:
-        raise told(Failure(classes=_classes(e)), about) from e
-
-
 def _content(response: requests.Response, about: About) -> dict[str, Any]:
     """Hvac hands an answer over as it came where its status is not 200, or it holds no JSON."""
     if response.status_code == 204:
@@ -143,20 +154,8 @@ def _content(response: requests.Response, about: About) -> dict[str, Any]:
         body = response.json()
     body = body if isinstance(body, dict) else {}
     said = [str(each) for each in body.get("errors") or ()]
-    raise told(
-        Failure(response.status_code, said, body=body, retry_after=_seconds(response.headers.get("Retry-After"))), about
-    )
-
-
-def _seconds(retry_after: str | None) -> float | None:
-    if retry_after is None:
-        return None
-    if retry_after.strip().isdecimal():
-        return float(retry_after)
-    with suppress(ValueError):
-        at = parsedate_to_datetime(retry_after)
-        return max(0.0, (at - datetime.now(at.tzinfo)).total_seconds())
-    return None
+    wait = retry_after.seconds(response.headers.get("Retry-After"))
+    raise told(Failure(response.status_code, said, body=body, retry_after=wait), about)
 
 
 def _classes(error: BaseException) -> tuple[str, ...]:

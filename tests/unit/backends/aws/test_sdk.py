@@ -8,6 +8,7 @@ from keyferry.api.providers.aws import Aws
 from keyferry.backends import aws
 from keyferry.backends.aws import create, sdk
 from keyferry.backends.aws.place import Place
+from keyferry.backends.route import Route
 from keyferry.errors import SpecInvalid
 from tests.contract.context import context
 
@@ -49,7 +50,7 @@ def test_one_copy_of_the_services_descriptions_serves_all_stores():
 
 
 def test_a_client_calls_once_within_the_stores_timeout():
-    client = sdk.Clients(Place("eu-west-1", None, None), 10, 3, files=False).sts(None)
+    client = sdk.Clients(Place("eu-west-1", None, None), 10, 3, files=False, route=Route()).sts(None)
     config = vars(client.meta.config)["_user_provided_options"]
     assert (config["connect_timeout"], config["read_timeout"], config["max_pool_connections"]) == (9.0, 9.0, 3)
     assert config["retries"]["total_max_attempts"] == 1
@@ -57,17 +58,9 @@ def test_a_client_calls_once_within_the_stores_timeout():
 
 
 def test_the_sdks_own_address_is_regional():
-    client = sdk.Clients(Place("eu-west-1", None, None), 10, 3, files=False).sts(None)
+    client = sdk.Clients(Place("eu-west-1", None, None), 10, 3, files=False, route=Route()).sts(None)
     assert sdk.host(client) == "sts.eu-west-1.amazonaws.com"
     client.close()
-
-
-@pytest.mark.parametrize(
-    ("header", "seconds"),
-    [(None, None), ("7", 7.0), ("soon", None), ("Wed, 21 Oct 2015 07:28:00 GMT", 0.0)],
-)
-def test_retry_after_is_seconds_or_a_date(header: str | None, seconds: float | None):
-    assert sdk._seconds(header) == seconds
 
 
 def test_of_the_addresses_of_all_services_only_ours_are_kept():

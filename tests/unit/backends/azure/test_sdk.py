@@ -1,4 +1,4 @@
-"""Azure's SDK: imported on first use, named when it is absent, and told where the proxy is."""
+"""Azure's SDK: imported on first use, named when it is absent."""
 
 import subprocess
 import sys
@@ -8,7 +8,7 @@ import pytest
 
 from keyferry.api.providers.azure import Azure
 from keyferry.backends import azure
-from keyferry.backends.azure import create, sdk
+from keyferry.backends.azure import create
 from keyferry.errors import SpecInvalid
 from tests.contract.context import context
 
@@ -37,33 +37,3 @@ def test_importing_the_backend_imports_no_sdk():
 async def test_without_the_sdk_the_extra_is_named(without_sdk: None):
     with pytest.raises(SpecInvalid, match=r"install keyferry\[azure\]"):
         await create(Azure(vault="acme"), context()).check()
-
-
-@pytest.mark.parametrize(
-    ("environment", "found"),
-    [
-        ({}, {}),
-        ({"HTTPS_PROXY": "http://proxy:3128"}, {"https": "http://proxy:3128"}),
-        ({"https_proxy": "http://proxy:3128", "NO_PROXY": "example,.azure.net"}, {}),
-        ({"HTTPS_PROXY": "http://proxy:3128", "no_proxy": "other.example"}, {"https": "http://proxy:3128"}),
-        ({"HTTP_PROXY": "http://proxy:3128"}, {}),
-    ],
-    ids=["none", "one", "bypassed", "not bypassed", "only for http"],
-)
-def test_the_proxy_is_what_the_environment_says(
-    monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], found: dict[str, str]
-):
-    for name in ("http_proxy", "https_proxy", "no_proxy", "all_proxy"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.upper(), raising=False)
-    for name, value in environment.items():
-        monkeypatch.setenv(name, value)
-    assert sdk.proxies("https://acme.vault.azure.net") == found
-
-
-@pytest.mark.parametrize(
-    ("said", "seconds"),
-    [(None, None), ("7", 7.0), (" 12 ", 12.0), ("soon", None), ("Wed, 21 Oct 2015 07:28:00 GMT", 0)],
-)
-def test_retry_after_is_seconds_or_a_date(said, seconds):
-    assert sdk.seconds(said) == seconds

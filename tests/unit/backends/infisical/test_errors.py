@@ -74,7 +74,6 @@ def test_a_login_that_is_refused_is_no_token_that_is_refused(status: int):
     ("classes", "telling"),
     [
         (("ConnectionTimeoutError", "ServerTimeoutError", "TimeoutError"), "infisical.example does not answer in time"),
-        (("ClientProxyConnectionError", "ClientConnectorError"), "cannot connect to the proxy on the way to"),
         (("ClientConnectorDNSError", "ClientConnectorError"), "cannot connect to infisical.example"),
         (("ServerDisconnectedError", "ClientConnectionError"), "breaks off"),
         (("certificate:expired", "ClientSSLError"), "its certificate has expired"),
