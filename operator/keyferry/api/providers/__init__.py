@@ -8,6 +8,7 @@ from pydantic import ConfigDict, Field
 from keyferry.api.model import Model, given, rule, rules
 from keyferry.api.providers.aws import Aws
 from keyferry.api.providers.azure import Azure
+from keyferry.api.providers.elasticsearch import Elasticsearch
 from keyferry.api.providers.gcp import Gcp
 from keyferry.api.providers.infisical import Infisical
 from keyferry.api.providers.kubernetes import Kubernetes
@@ -32,6 +33,7 @@ class Provider(Model):
 
     aws: Aws | None = Field(None, description="AWS Secrets Manager.")
     azure: Azure | None = Field(None, description="Azure Key Vault.")
+    elasticsearch: Elasticsearch | None = Field(None, description="An index with encrypted values.")
     gcp: Gcp | None = Field(None, description="Google Secret Manager.")
     infisical: Infisical | None = Field(None, description="Infisical.")
     kubernetes: Kubernetes | None = Field(None, description="Secrets of another namespace, or of another cluster.")
