@@ -13,6 +13,7 @@ import time
 import urllib.error
 import urllib.request
 from base64 import b64encode
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -79,7 +80,7 @@ class ElasticsearchServer:
         """What Elasticsearch answers to the administrator. Raises ElasticsearchFailed."""
         login = b64encode(f"{ADMINISTRATOR}:{self.password}".encode()).decode()
         headers = {"Authorization": f"Basic {login}", "Content-Type": "application/json"}
-        data = None if body is None else json.dumps(body).encode()
+        data = None if body is None else body if isinstance(body, bytes) else json.dumps(body).encode()
         request = urllib.request.Request(f"{self.url}/{path}", data, headers, method=method)  # noqa: S310 - our own
         try:
             with urllib.request.urlopen(request, timeout=60, context=self.trust()) as answer:  # noqa: S310 - our own
@@ -87,6 +88,20 @@ class ElasticsearchServer:
         except urllib.error.HTTPError as e:
             raise ElasticsearchFailed(f"{method} {path}: {e.code} {e.read().decode(errors='replace')}") from e
         return json.loads(text) if text else {}
+
+    def fill(self, index: str, documents: Mapping[str, Mapping[str, Any]]) -> None:
+        """Write all of these documents, by their IDs, for the next search to see."""
+        lines = [line for id_, each in documents.items() for line in ({"index": {"_id": id_}}, each)]
+        answer = self.request(
+            "POST", f"{index}/_bulk?refresh=true", b"".join(json.dumps(x).encode() + b"\n" for x in lines)
+        )
+        if answer["errors"]:
+            raise ElasticsearchFailed(f"not all of {len(documents)} documents could be written")
+
+    def calls(self) -> Counter[str]:
+        """What it was ever asked, by the method's path, as it counts itself."""
+        (stats,) = self.request("GET", "_nodes/stats/http")["nodes"].values()
+        return Counter({route: each["requests"]["count"] for route, each in stats["http"]["routes"].items()})
 
     def user(self, *roles: Mapping[str, Any]) -> str:
         """A new user with these roles and the password PASSWORD; its name."""

@@ -113,13 +113,13 @@ async def _login(auth: ElasticsearchAuth, context: Context) -> Login:
         word = secret.decode("ascii", "replace").strip()
         if not word or not all(0x21 <= ord(character) <= 0x7E for character in word):
             raise CredentialsMissing(f"{where}, key {auth.secret_ref.key} holds no API key: one is a word of ASCII")
-        encoded = base64.b64encode(word.encode()).decode() if ":" in word else word
-        return Login(f"the API key in {where}", {"api_key": encoded})
+        return Login(f"the API key in {where}", {"api_key": _coded(word) if ":" in word else word})
     user = await _username(auth, context)
     password = _line(secret)
     if not password:
         raise CredentialsMissing(f"{where}, key {auth.secret_ref.key} holds no password")
-    return Login(f"user {user} with the password in {where}", {"basic_auth": (user, password)})
+    # Encoded here: the client takes ASCII only, and its error would quote the password.
+    return Login(f"user {user} with the password in {where}", {"basic_auth": _coded(f"{user}:{password}")})
 
 
 async def _username(auth: ElasticsearchAuth, context: Context) -> str:
@@ -132,6 +132,10 @@ async def _username(auth: ElasticsearchAuth, context: Context) -> str:
     if not user or ":" in user or not user.isprintable():
         raise CredentialsMissing(f"{_secret(ref, context)}, key {ref.key} holds no user's name")
     return user
+
+
+def _coded(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()
 
 
 def _line(text: bytes) -> str:

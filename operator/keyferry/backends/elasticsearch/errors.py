@@ -174,6 +174,10 @@ def _sent_away(_: Failure, about: About) -> SyncError:
     )
 
 
+def _no_address(_: Failure, about: About) -> SyncError:
+    return SpecInvalid(f"spec.provider.elasticsearch.addresses: {about.host} is no address that can be asked")
+
+
 def _foreign(failure: Failure, about: About) -> SyncError:
     code = f"status {failure.status}"
     if failure.status >= 500:
@@ -227,6 +231,7 @@ _OF_CLIENT: Mapping[str, Tell] = {
     **{kind: _untrusted(words) for kind, words in certificates.WORDS.items()},
     "Closed": lambda _, __: BackendUnavailable("the store changed in the meantime; the next try uses the new one"),
     "TooLarge": _is("the answer to {operation} is larger than Keyferry takes at once", AnswerTooLarge),
+    "InvalidURL": _no_address,
     "ClientSSLError": _untrusted("there is no agreement on TLS; is it https at all?"),
     "SSLError": _untrusted("there is no agreement on TLS; is it https at all?"),
     "ClientProxyConnectionError": _out_of_reach("cannot connect to the proxy on the way to {host}"),

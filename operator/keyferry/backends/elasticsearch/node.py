@@ -6,6 +6,7 @@ address, knows no proxy and logs bodies. Hence this one.
 
 import ssl
 from contextlib import suppress
+from io import BytesIO
 from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
@@ -40,8 +41,8 @@ class Lost(ConnectionTimeout):
     """Something may have been sent, and no whole answer came: no other node is asked, for it may have been a write."""
 
 
-class Foreign(TransportError):
-    """What came back is not of Elasticsearch's making."""
+class Unusable(TransportError):
+    """What came back is too much, or not of Elasticsearch's making. The node is there, and is asked again."""
 
 
 class Node(BaseAsyncNode):
@@ -70,7 +71,7 @@ class Node(BaseAsyncNode):
             async with self._connections().request(
                 method,
                 URL(f"{self.base_url}{target}", encoded=True),
-                data=body,
+                data=None if body is None else BytesIO(body),  # bytes of more than 1 MiB are warned of
                 headers={**self.headers, **(headers or {})},
                 allow_redirects=False,  # a login must not travel to an address that nobody allowed
                 proxy=self._proxy,
@@ -99,7 +100,7 @@ class Node(BaseAsyncNode):
     def _answer(self, response: aiohttp.ClientResponse, body: bytes) -> NodeApiResponse:
         headers = HttpHeaders({name.lower(): text for name, text in response.headers.items()})
         if _PRODUCT not in headers and not _refusal(response.status, body):
-            raise Foreign(Failure(response.status, own=False, retry_after=seconds(headers.get("retry-after"))))
+            raise Unusable(Failure(response.status, own=False, retry_after=seconds(headers.get("retry-after"))))
         headers.pop("warning", None)  # the client would make Python's warnings of it, with the server's words
         return NodeApiResponse(ApiResponseMeta(response.status, "1.1", headers, 0.0, self.config), body)
 
@@ -121,7 +122,7 @@ async def _read(response: aiohttp.ClientResponse) -> bytes:
     async for part in response.content.iter_any():
         parts.append(part)
         if (size := size + len(part)) > LARGEST_ANSWER:
-            raise Lost(Failure(classes=("TooLarge",)))
+            raise Unusable(Failure(classes=("TooLarge",)))
     return b"".join(parts)
 
 
