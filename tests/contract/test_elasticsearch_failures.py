@@ -16,7 +16,7 @@ from tests.servers.elasticsearch_server import ElasticsearchServer
 
 pytest_plugins = ["tests.contract.elasticsearch_fixtures"]
 OWN = {"X-Elastic-Product": "Elasticsearch"}
-Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
+Answer = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
 
 @asynccontextmanager
@@ -36,7 +36,7 @@ async def answering(answer: Answer) -> AsyncIterator[str]:
 def says(status: int, body: Any, headers: dict[str, str] | None = None, kind: str = "application/json") -> Answer:
     text = body if isinstance(body, str) else json.dumps(body)
 
-    async def answer(_: web.Request) -> web.StreamResponse:
+    async def answer(_: web.BaseRequest) -> web.StreamResponse:
         return web.Response(status=status, text=text, content_type=kind, headers=headers)
 
     return answer
@@ -109,7 +109,7 @@ async def test_a_warning_of_the_servers_is_nobodys(elastic: ElasticsearchServer,
 async def test_an_answer_that_breaks_off_is_told_and_asked_for_once(elastic: ElasticsearchServer):
     asked = 0
 
-    async def answer(request: web.Request) -> web.StreamResponse:
+    async def answer(request: web.BaseRequest) -> web.StreamResponse:
         nonlocal asked
         asked += 1
         response = web.StreamResponse(headers=OWN | {"Content-Length": "1000", "Content-Type": "application/json"})
@@ -127,7 +127,7 @@ async def test_an_answer_that_breaks_off_is_told_and_asked_for_once(elastic: Ela
 async def test_an_answer_without_end_is_not_taken_into_memory(elastic: ElasticsearchServer):
     sent = 0
 
-    async def answer(request: web.Request) -> web.StreamResponse:
+    async def answer(request: web.BaseRequest) -> web.StreamResponse:
         nonlocal sent
         response = web.StreamResponse(headers=OWN | {"Content-Type": "application/json"})
         await response.prepare(request)

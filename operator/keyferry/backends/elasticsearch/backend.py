@@ -17,7 +17,7 @@ from keyferry.values import Entry, Fetched, Ref, Scope, Value
 T = TypeVar("T")
 
 LARGEST_VALUE = 1024 * 1024  # bytes: no Kubernetes Secret holds more
-LARGEST_BATCH = 16 * LARGEST_VALUE  # of values in one answer, as far as their sizes are known
+LARGEST_BATCH = 16 * LARGEST_VALUE  # bytes of values in one answer, as far as their sizes are known
 MOST_VALUES = 500  # in one answer
 MOST_LISTED = 10_000  # documents in one page: what an index gives unless it is told otherwise
 LEAST_LISTED = 2
@@ -38,20 +38,16 @@ class ElasticsearchBackend:
         self._index: Index | None = None
         self._connecting, self._preparing = Turns(), Turns()
         self._seen = False  # whether the index was there: where it vanishes later on, it is not made again
-        self._largest = 0  # bytes of the largest value, as far as that is known
-        self._page = MOST_LISTED  # less where so many make too large an answer
+        # Fewer where so many make too large an answer.
+        self.batch = MOST_VALUES
+        self._page = MOST_LISTED
 
     def __repr__(self) -> str:
         return f"ElasticsearchBackend({self._context.store})"
 
-    @property
-    def batch(self) -> int:
-        """So many that one answer is small enough to hold."""
-        return max(1, min(MOST_VALUES, LARGEST_BATCH // max(1, self._largest)))
-
     async def check(self) -> Access:
         """Log in and find out what is allowed, in two calls: a page of one line, and a read of what is not secret."""
-        self._largest, self._page = 0, MOST_LISTED
+        self.batch, self._page = MOST_VALUES, MOST_LISTED
         try:
             return await bared(self._check())
         except Untrusted:
@@ -67,7 +63,7 @@ class ElasticsearchBackend:
             try:
                 found |= await self._read(some)
             except AnswerTooLarge:
-                self._largest = max(self._largest, 2 * LARGEST_BATCH // len(some))  # half as many, from now on
+                self.batch = len(some) // 2
                 continue
             names = names[len(some) :]
         return {ref: self._answer(ref, found) for ref in refs}
@@ -177,7 +173,8 @@ class ElasticsearchBackend:
             return dict.fromkeys(names, SecretTooLarge(str(e)))
         except SyncError as e:
             return dict.fromkeys(names, bare(e))
-        self._largest = max([self._largest, *(len(value.data) for value in found.values() if isinstance(value, Value))])
+        largest = max([1, *(len(value.data) for value in found.values() if isinstance(value, Value))])
+        self.batch = max(1, min(self.batch, LARGEST_BATCH // largest))
         return found
 
     def _answer(self, ref: Ref, found: Mapping[str, Fetched | None]) -> Fetched:
