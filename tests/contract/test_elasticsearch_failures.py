@@ -11,8 +11,8 @@ from aiohttp import web
 from keyferry.backends.elasticsearch import node
 from keyferry.backends.elasticsearch.backend import ElasticsearchBackend
 from keyferry.errors import AuthFailed, BackendUnavailable, SecretTooLarge, SpecInvalid, SyncError, Throttled
-from tests.contract.elasticsearch_stores import holding, listed, one, store
-from tests.servers.elasticsearch_server import ElasticsearchServer
+from tests.contract.elasticsearch_stores import WRITES, holding, listed, one, store
+from tests.servers.elasticsearch_server import ElasticsearchServer, allowing
 
 pytest_plugins = ["tests.contract.elasticsearch_fixtures"]
 OWN = {"X-Elastic-Product": "Elasticsearch"}
@@ -95,6 +95,18 @@ async def test_a_list_of_a_part_of_the_shards_is_not_believed(elastic: Elasticse
     async with answering(says(200, part, OWN)) as url, asking(elastic, url) as backend:
         with pytest.raises(BackendUnavailable, match="shards of the index secrets are not available"):
             await listed(backend)
+
+
+async def test_a_proxy_of_the_environment_is_used_and_told_apart(
+    elastic: ElasticsearchServer, index: str, monkeypatch: pytest.MonkeyPatch
+):
+    cluster = holding(elastic, apiKey=elastic.key(allowing(index, *WRITES)).encoded)
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:1")
+    async with aclosing(store(elastic, index, cluster=cluster)) as backend:
+        assert "cannot connect to the proxy on the way to 127.0.0.1:" in str(await one(backend))
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    async with aclosing(store(elastic, index, cluster=cluster)) as backend:
+        await backend.check()
 
 
 async def test_a_warning_of_the_servers_is_nobodys(elastic: ElasticsearchServer, recwarn: pytest.WarningsRecorder):

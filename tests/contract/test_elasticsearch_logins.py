@@ -294,6 +294,15 @@ async def test_another_node_is_asked_where_one_cannot_be_reached(
         assert await reads(backend)
 
 
+async def test_another_node_is_asked_where_one_is_silent(
+    elastic: ElasticsearchServer, seeded: str, nodes: list[str], proxy: TcpProxy
+):
+    async with aclosing(store(elastic, seeded, spec={"addresses": [nodes[0], elastic.url]}, timeout=4)) as backend:
+        with proxy.silence():
+            for _ in range(4):
+                assert isinstance(await one(backend), Value)
+
+
 async def test_a_password_may_be_any_text(elastic: ElasticsearchServer, seeded: str):
     user = elastic.user(role(seeded))
     elastic.request("POST", f"_security/user/{user}/_password", {"password": "žluťoučký: kůň"})

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from elastic_transport import ApiError, ObjectApiResponse, TransportError
 from elasticsearch import AsyncElasticsearch
@@ -13,6 +13,7 @@ from keyferry.backends.elasticsearch.errors import About, Failure, told
 from keyferry.backends.elasticsearch.node import seconds
 from keyferry.errors import SyncError
 
+T = TypeVar("T")
 Request = Callable[[AsyncElasticsearch], Awaitable[ObjectApiResponse[Any]]]
 
 
@@ -28,13 +29,13 @@ class Asker:
         """What is about to be tried; `needs` is the privilege for it, as Elasticsearch calls it."""
         return replace(self.about, operation=operation, needs=needs)
 
-    async def ask(self, about: About, request: Request) -> Mapping[str, Any]:
-        """What Elasticsearch answers. Raises SyncError."""
+    async def ask(self, about: About, request: Request, read: Callable[[Mapping[str, Any]], T]) -> T:
+        """What is read in the answer. Raises SyncError, as `read` may: the budget hears of it."""
 
-        async def attempt() -> Mapping[str, Any]:
+        async def attempt() -> T:
             with _mapped(about):
                 body: Mapping[str, Any] = (await request(self.client)).body
-                return body
+            return read(body)
 
         return await self.budget(about.operation, attempt)
 

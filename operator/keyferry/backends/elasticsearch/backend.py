@@ -76,7 +76,7 @@ class ElasticsearchBackend:
             for document in page.documents:
                 entry = page.fields.entry(document)
                 if entry is None:
-                    raise self._changed(page.fields.name_in(document))
+                    raise self._changed(f"document {document.id}")  # whoever lists need not know its name
                 if _inside(scope, entry.tags):
                     yield entry
             more, after = page.next is not None, page.next
@@ -182,7 +182,7 @@ class ElasticsearchBackend:
             return SecretMissing(f"{self._place} has no secret {ref.id!r}")
         value = found[ref.id]
         if value is None:
-            return self._changed(ref.id)
+            return self._changed(f"secret {ref.id!r}")
         if isinstance(value, Value) and ref.version not in ("", number := value.version.partition("@")[0]):
             return SecretMissing(
                 f"{self._place} keeps only the current version of {ref.id!r}, which is {number}: version "
@@ -190,9 +190,9 @@ class ElasticsearchBackend:
             )
         return value
 
-    def _changed(self, name: str) -> ValueInvalid:
+    def _changed(self, what: str) -> ValueInvalid:
         return ValueInvalid(
-            f"{self._place}, secret {name!r}: the document is not as Keyferry wrote it. It was changed from outside, "
+            f"{self._place}, {what}: the document is not as Keyferry wrote it. It was changed from outside, "
             "or its content is that of another document or of an older version, or the login may not see all of its "
             "fields; put the secret again, or restore a snapshot"
         )

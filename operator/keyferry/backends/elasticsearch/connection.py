@@ -20,7 +20,7 @@ from keyferry.backends.elasticsearch.asking import Asker
 from keyferry.backends.elasticsearch.documents import Fields
 from keyferry.backends.elasticsearch.errors import About
 from keyferry.backends.elasticsearch.index import Index, Key
-from keyferry.backends.elasticsearch.node import Node
+from keyferry.backends.elasticsearch.node import CONNECTING, Node
 from keyferry.errors import CredentialsMissing, SpecInvalid
 
 _WHERE = "spec.provider.elasticsearch"
@@ -86,14 +86,15 @@ def _fields(spec: Elasticsearch) -> Fields:
 
 def _node(address: str, ca: bytes | None, context: Context, nodes: int) -> NodeConfig:
     at = urlsplit(address)
-    secure = at.scheme == "https"
+    secure, patience = at.scheme == "https", context.timeout * _PATIENCE
     return NodeConfig(
         at.scheme,
         at.hostname or "",
         at.port or (443 if secure else 80),
         headers={"user-agent": "keyferry"},
         connections_per_node=context.concurrency,
-        request_timeout=context.timeout * _PATIENCE / nodes,
+        request_timeout=patience,
+        _extras={CONNECTING: patience / nodes},
         ssl_context=_trust(ca) if ca is not None and secure else None,
     )
 

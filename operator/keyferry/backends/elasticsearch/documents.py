@@ -95,11 +95,6 @@ class Fields:
         before = document.source.get(self.version) if document else None
         return max(now, before + 1) if type(before) is int and 0 < before < _FARTHEST else now
 
-    def name_in(self, document: "Document") -> str:
-        """What to call a document that is not as Keyferry wrote it."""
-        name = document.source.get(self.name)
-        return name if isinstance(name, str) and is_name(name) else document.id
-
     def identity(self, document: "Document") -> Identity | None:
         """What the value is bound to; None where that cannot be read, or belongs to a document with another ID."""
         name, version, tags = (document.source.get(each) for each in (self.name, self.version, self.tags))

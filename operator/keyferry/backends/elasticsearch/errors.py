@@ -236,6 +236,7 @@ _OF_CLIENT: Mapping[str, Tell] = {
     "SSLError": _untrusted("there is no agreement on TLS; is it https at all?"),
     "ClientProxyConnectionError": _out_of_reach("cannot connect to the proxy on the way to {host}"),
     "ClientHttpProxyError": _out_of_reach("the proxy on the way to {host} fails"),
+    "ServerTimeoutError": _out_of_reach("{host} does not answer in time"),
     "TimeoutError": _out_of_reach("{host} does not answer in time"),
     "ClientConnectorError": _out_of_reach("cannot connect to {host}"),
     "ClientPayloadError": _out_of_reach("{host} breaks off"),

@@ -1,15 +1,15 @@
 """The calls: each reads or writes documents of one index, and makes sure that the key is the one they are under."""
 
-from collections.abc import Awaitable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 from keyferry.backends.cipher import Cipher, Identity, Vault
-from keyferry.backends.elasticsearch.asking import Asker
+from keyferry.backends.elasticsearch.asking import Asker, Request
 from keyferry.backends.elasticsearch.documents import META_ID, SCHEME, Document, Fields, id_of
 from keyferry.backends.elasticsearch.errors import About, CallDenied, Failure, IndexMissing, Unprepared, Written, told
-from keyferry.errors import AuthFailed, BackendUnavailable, SyncError, bare
+from keyferry.errors import AuthFailed, BackendUnavailable, SyncError, Throttled, bare
 from keyferry.values import Fetched
 
 
@@ -75,7 +75,7 @@ class Index:
         name = self.fields.name
         matching = {"prefix": {name: prefix}} if prefix else {"exists": {"field": name}}
         about = self.asker.to("List")
-        answer = await self.asker.ask(
+        return await self.asker.ask(
             about,
             lambda client: client.search(
                 index=self.name,
@@ -88,10 +88,12 @@ class Index:
                 track_total_hits=False,
                 allow_partial_search_results=False,
             ),
+            lambda answer: self._page(_hits(answer, about), size, first=after is None),
         )
-        hits = _hits(answer, about)
+
+    def _page(self, hits: Sequence[Mapping[str, Any]], size: int, *, first: bool) -> Page:
         documents = [Document.of(hit) for hit in hits]
-        if after is None:
+        if first:
             self._cipher(next((each for each in documents if each.id == META_ID), None))
         more = hits[-1]["sort"][0] or "" if len(hits) == size else None
         return Page(self.fields, [each for each in documents if each.id != META_ID], more)
@@ -110,46 +112,42 @@ class Index:
     async def write(self, found: Found, identity: Identity, data: bytes) -> str:
         """Write the secret where nobody has done so meanwhile; its version. The next search sees it."""
         body = self.fields.body(identity, found.cipher.seal(identity, data))
-        answer = await self.asker.ask(
+        return await self.asker.ask(
             self.asker.to("Put", "index"),
             lambda client: client.index(
                 index=self.name, id=id_of(identity.name), document=body, refresh=True, **_unchanged(found.document)
             ),
+            lambda answer: Document.of(answer).token(identity),
         )
-        return Document.of(answer).token(identity)
 
     async def delete(self, document: Document) -> None:
         """Delete it where nobody has written to it meanwhile. The next search sees that."""
         await self.asker.ask(
             self.asker.to("Delete", "delete"),
             lambda client: client.delete(index=self.name, id=document.id, refresh=True, **_unchanged(document)),
+            _nothing,
         )
 
     async def prepare(self, why: Unprepared) -> None:
         """Make what lacks. Who is quicker wins. Raises `why` where the login may not."""
-        vault = Vault.new(SCHEME, self.key.material)
+        meta = self.fields.meta_body(Vault.new(SCHEME, self.key.material))
         try:
             if isinstance(why, IndexMissing):
-                await _made(
-                    self.asker.ask(
-                        self.asker.to("Create", "create_index"),
-                        lambda client: client.indices.create(index=self.name, mappings=self.fields.mapping()),
-                    )
+                await self._make(
+                    self.asker.to("Create", "create_index"),
+                    lambda client: client.indices.create(index=self.name, mappings=self.fields.mapping()),
                 )
-            await _made(
-                self.asker.ask(
-                    self.asker.to("Begin", "index"),
-                    lambda client: client.index(
-                        index=self.name,
-                        id=META_ID,
-                        document=self.fields.meta_body(vault),
-                        op_type="create",
-                        refresh=True,
-                    ),
-                )
+            await self._make(
+                self.asker.to("Begin", "index"),
+                lambda client: client.index(index=self.name, id=META_ID, document=meta, op_type="create", refresh=True),
             )
         except CallDenied:
             raise bare(why) from None
+
+    async def _make(self, about: About, request: Request) -> None:
+        """Make it, or let another process have made it in this moment."""
+        with suppress(Written):
+            await self.asker.ask(about, request, _nothing)
 
     async def aclose(self) -> None:
         await self.asker.client.close()
@@ -159,18 +157,11 @@ class Index:
     ) -> tuple[dict[str, Document], dict[str, SyncError]]:
         """The documents that are there, the one of the encryption among them, and failures of single ones."""
         about = self.asker.to("Read")
-        answer = await self.asker.ask(
-            about, lambda client: client.mget(index=self.name, ids=[META_ID, *ids], source_includes=source)
+        return await self.asker.ask(
+            about,
+            lambda client: client.mget(index=self.name, ids=[META_ID, *ids], source_includes=source),
+            lambda answer: _got(answer, about),
         )
-        found, failures = {}, {}
-        for each in answer.get("docs", ()):
-            if "error" in each:
-                failures[each["_id"]] = told(Failure.of(0, each["error"]), about)
-            elif each.get("found"):
-                found[each["_id"]] = Document.of(each)
-        if META_ID in failures:
-            raise failures[META_ID]
-        return found, failures
 
     @property
     def _listed(self) -> list[str]:
@@ -212,7 +203,20 @@ def _hits(body: Mapping[str, Any], about: About) -> list[Mapping[str, Any]]:
     return list(body["hits"]["hits"])
 
 
-async def _made(making: Awaitable[object]) -> None:
-    """Make it, or let another process have made it in this moment."""
-    with suppress(Written):
-        await making
+def _got(body: Mapping[str, Any], about: About) -> tuple[dict[str, Document], dict[str, SyncError]]:
+    """The documents that are there, and failures of single ones. Raises where all will fail likewise."""
+    found: dict[str, Document] = {}
+    failures: dict[str, SyncError] = {}
+    for each in body.get("docs", ()):
+        if "error" in each:
+            failures[each["_id"]] = told(Failure.of(0, each["error"]), about)
+        elif each.get("found"):
+            found[each["_id"]] = Document.of(each)
+    for id_, failure in failures.items():
+        if id_ == META_ID or isinstance(failure, Throttled):
+            raise failure
+    return found, failures
+
+
+def _nothing(_: Mapping[str, Any]) -> None:
+    """Of an answer that says no more than that it is done."""

@@ -30,6 +30,7 @@ from keyferry.backends import certificates
 from keyferry.backends.elasticsearch.errors import Failure
 
 LARGEST_ANSWER = 32 * 1024 * 1024  # bytes
+CONNECTING = "_keyferry_connecting"  # of a configuration's extras: seconds until another node is asked
 _PRODUCT = "x-elastic-product"  # a header of what Elasticsearch answers, but for some refusals
 
 
@@ -89,10 +90,11 @@ class Node(BaseAsyncNode):
     def _connections(self) -> aiohttp.ClientSession:
         if self._session is None:
             config = self.config
+            connecting = config._extras[CONNECTING]  # noqa: SLF001 - they are there for nodes of others' making
             self._session = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(limit=config.connections_per_node, ssl=config.ssl_context or True),
                 cookie_jar=aiohttp.DummyCookieJar(),
-                timeout=aiohttp.ClientTimeout(total=config.request_timeout, sock_connect=config.request_timeout),
+                timeout=aiohttp.ClientTimeout(total=config.request_timeout, sock_connect=connecting),
                 trust_env=False,  # it would look for a .netrc of the operator's, too
             )
         return self._session
