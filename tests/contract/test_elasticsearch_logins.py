@@ -318,9 +318,7 @@ async def test_the_encryption_key_may_end_with_a_line_end(elastic: Elasticsearch
         assert await reads(backend)
 
 
-async def test_what_is_under_way_when_a_store_closes_ends_and_opens_nothing_again(
-    elastic: ElasticsearchServer, seeded: str, proxy: TcpProxy
-):
+async def test_what_is_under_way_when_a_store_closes_ends(elastic: ElasticsearchServer, seeded: str, proxy: TcpProxy):
     backend = store(elastic, seeded, url=f"https://127.0.0.1:{proxy.port}")
     assert await reads(backend)
     with proxy.silence():
@@ -328,3 +326,11 @@ async def test_what_is_under_way_when_a_store_closes_ends_and_opens_nothing_agai
         await asyncio.sleep(0.05)
         await backend.aclose()
         assert isinstance(await asked, BackendUnavailable)
+
+
+async def test_what_comes_after_a_store_closed_opens_no_connection_again(elastic: ElasticsearchServer, seeded: str):
+    backend = store(elastic, seeded)
+    index = await backend._connected()
+    await backend.aclose()
+    with pytest.raises(BackendUnavailable, match="the store changed in the meantime"):
+        await index.read([DB.id])

@@ -63,7 +63,7 @@ class ElasticsearchBackend:
             try:
                 found |= await self._read(some)
             except AnswerTooLarge:
-                self.batch = len(some) // 2
+                self.batch = min(self.batch, len(some) // 2)
                 continue
             names = names[len(some) :]
         return {ref: self._answer(ref, found) for ref in refs}
@@ -73,12 +73,11 @@ class ElasticsearchBackend:
         more, after = True, None
         while more:
             page = await self._list(after, scope.name_prefix)
-            for document in page.documents:
-                entry = page.fields.entry(document)
-                if entry is None:
-                    raise self._changed(f"document {document.id}")  # whoever lists need not know its name
-                if _inside(scope, entry.tags):
-                    yield entry
+            for each in page.listed:
+                if each.entry is None:
+                    raise self._changed(f"document {each.id}")  # whoever lists need not know its name
+                if _inside(scope, each.entry.tags):
+                    yield each.entry
             more, after = page.next is not None, page.next
 
     def sweep_calls(self, entries: int) -> int:

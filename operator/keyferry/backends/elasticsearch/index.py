@@ -10,7 +10,7 @@ from keyferry.backends.elasticsearch.asking import Asker, Request
 from keyferry.backends.elasticsearch.documents import META_ID, SCHEME, Document, Fields, id_of
 from keyferry.backends.elasticsearch.errors import About, CallDenied, Failure, IndexMissing, Unprepared, Written, told
 from keyferry.errors import AuthFailed, BackendUnavailable, SyncError, Throttled, bare
-from keyferry.values import Fetched
+from keyferry.values import Entry, Fetched
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,11 +22,18 @@ class Key:
 
 
 @dataclass(frozen=True, slots=True)
+class Listed:
+    """A document as a list sees it."""
+
+    id: str
+    entry: Entry | None  # None: the document is not as it was written
+
+
+@dataclass(frozen=True, slots=True)
 class Page:
     """A part of the catalogue, in the order of names."""
 
-    fields: Fields
-    documents: Sequence[Document]
+    listed: Sequence[Listed]
     next: str | None  # the name after which there may be more; None: that was all
 
 
@@ -88,15 +95,15 @@ class Index:
                 track_total_hits=False,
                 allow_partial_search_results=False,
             ),
-            lambda answer: self._page(_hits(answer, about), size, first=after is None),
+            lambda answer: self._page(_hits(answer, about), after, size),
         )
 
-    def _page(self, hits: Sequence[Mapping[str, Any]], size: int, *, first: bool) -> Page:
+    def _page(self, hits: Sequence[Mapping[str, Any]], after: str | None, size: int) -> Page:
         documents = [Document.of(hit) for hit in hits]
-        if first:
+        if after is None:
             self._cipher(next((each for each in documents if each.id == META_ID), None))
-        more = hits[-1]["sort"][0] or "" if len(hits) == size else None
-        return Page(self.fields, [each for each in documents if each.id != META_ID], more)
+        listed = [Listed(each.id, self.fields.entry(each)) for each in documents if each.id != META_ID]
+        return Page(listed, hits[-1]["sort"][0] or "" if len(hits) == size else None)
 
     async def find(self, name: str) -> Found:
         """What a write has to know: the encryption, and what is there, without its value."""
@@ -200,7 +207,10 @@ def _hits(body: Mapping[str, Any], about: About) -> list[Mapping[str, Any]]:
     """What was found, where all of the index was looked through."""
     if body.get("timed_out") or body.get("_shards", {}).get("failed"):
         raise told(Failure(503, "unavailable_shards_exception"), about)
-    return list(body["hits"]["hits"])
+    hits = body.get("hits", {}).get("hits")
+    if not isinstance(hits, list) or not all("sort" in hit for hit in hits):
+        raise told(Failure(), about)
+    return hits
 
 
 def _got(body: Mapping[str, Any], about: About) -> tuple[dict[str, Document], dict[str, SyncError]]:

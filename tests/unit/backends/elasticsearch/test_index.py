@@ -35,3 +35,11 @@ def test_a_search_that_did_not_see_all_is_no_answer(odd: dict[str, object]):
     with pytest.raises(BackendUnavailable):
         _hits({"hits": {"hits": []}, **odd}, ABOUT)
     assert _hits({"hits": {"hits": []}}, ABOUT) == []
+
+
+@pytest.mark.parametrize(
+    "body", [{}, {"hits": {}}, {"hits": {"hits": {}}}, {"hits": {"hits": [{"_id": "x"}]}}], ids=str
+)
+def test_a_search_that_is_answered_with_something_else_is_no_answer(body: dict[str, object]):
+    with pytest.raises(BackendUnavailable, match="with what Keyferry does not understand"):
+        _hits(body, ABOUT)
