@@ -23,6 +23,7 @@ _LOUD = (
     "azure",
     "boto3",
     "botocore",
+    "elastic_transport",
     "google",
     "grpc",
     "kubernetes",
@@ -62,6 +63,8 @@ def configure(level: str, format_: LogFormat) -> None:
     root.setLevel(level.upper())
     for name in _LOUD:
         logging.getLogger(name).setLevel(logging.WARNING)
+    # It tells by a traceback that another node is asked; that one was put aside is told in one line by its node_pool.
+    logging.getLogger("elastic_transport.transport").setLevel(logging.ERROR)
     # Kopf says at INFO and DEBUG what every single event did; our own lines say what came of it.
     logging.getLogger("kopf").setLevel(logging.WARNING)
     # It warns that signals are ignored in its thread: they are ours.

@@ -32,6 +32,8 @@ _PROVIDERS_OWN = (
         r"|(secretmanager|sts|iamcredentials)-[a-z0-9]+\.p)\.googleapis\.com"
     ),
     r"https://(api\.cloud|auth\.idp)(\.eu)?\.hashicorp\.com",  # HashiCorp's cloud
+    # Elastic Cloud: a deployment's address, also over private links.
+    r"https://([-a-z0-9]+\.)+(aws|gcp|azure)\.(found\.io|cloud\.es\.io|elastic-cloud\.com|elastic\.cloud)(:(443|9243))?",
     r"https://(app|us|eu)\.infisical\.com",  # Infisical's cloud
 )
 _ANY_PATH = re.compile(r"(?<=[^/:])/+\*?$")  # at the end of a pattern it says nothing: no store's endpoint has a path

@@ -20,6 +20,7 @@ from keyferry.values import Fetched, Ref
 from tests.contract import (
     aws_stores,
     azure_stores,
+    elasticsearch_stores,
     gcp_stores,
     hcp_stores,
     infisical_stores,
@@ -28,7 +29,7 @@ from tests.contract import (
 )
 from tests.contract.context import SeededCluster, context
 from tests.controlplane.shared import shared
-from tests.servers import certificates, vault_server
+from tests.servers import certificates, elasticsearch_server, vault_server
 from tests.standins.aws import AwsStandIn
 from tests.standins.aws_sts import Issuer
 from tests.standins.azure import AzureStandIn
@@ -99,6 +100,22 @@ async def azure(folder: Path, environment: pytest.MonkeyPatch) -> AsyncIterator[
             Ref("db"),
             standin,
         )
+
+
+@asynccontextmanager
+async def elasticsearch(_: Path, __: pytest.MonkeyPatch) -> AsyncIterator[Behind]:
+    """A real node."""
+    node, index = elasticsearch_server.shared(), elasticsearch_server.unique("behind")
+    cluster = elasticsearch_stores.holding(
+        node, apiKey=node.key(elasticsearch_server.allowing(index, *elasticsearch_stores.WRITES)).encoded
+    )
+    async with aclosing(elasticsearch_stores.store(node, index, cluster=cluster)) as direct:
+        await direct.put("db", b"v", {})
+    yield Behind(
+        lambda **more: elasticsearch_stores.store(node, index, url=f"https://{ONE}", **_known(cluster, more)),
+        {ONE: urlsplit(node.url).port or 0},
+        Ref("db"),
+    )
 
 
 @asynccontextmanager
@@ -188,6 +205,7 @@ async def vault(_: Path, __: pytest.MonkeyPatch) -> AsyncIterator[Behind]:
 PLACES: dict[str, Callable[[Path, pytest.MonkeyPatch], AbstractAsyncContextManager[Behind]]] = {
     "aws": aws,
     "azure": azure,
+    "elasticsearch": elasticsearch,
     "gcp": gcp,
     "hcp": hcp,
     "infisical": infisical,

@@ -91,5 +91,25 @@ def test_a_tenant_may_name_no_address_beyond_them(url: str):
     assert not Settings().endpoint_allowed(url)
 
 
+@pytest.mark.parametrize(
+    ("url", "allowed"),
+    [
+        ("https://0a1b2c.eu-central-1.aws.cloud.es.io:443", True),
+        ("https://0a1b2c.us-east-1.aws.found.io:9243", True),
+        ("https://0a1b2c.westeurope.azure.elastic-cloud.com", True),
+        ("https://0a1b2c.psc.us-central1.gcp.cloud.es.io", True),
+        ("https://project.es.us-east-1.aws.elastic.cloud", True),
+        ("http://0a1b2c.eu-central-1.aws.cloud.es.io", False),
+        ("https://0a1b2c.eu-central-1.aws.cloud.es.io:22", False),
+        ("https://0a1b2c.eu-central-1.aws.cloud.es.io.evil.example", False),
+        ("https://evil.example?.aws.cloud.es.io", False),
+        ("https://aws.cloud.es.io", False),
+        ("https://es.example:9200", False),
+    ],
+)
+def test_of_elastic_only_deployments_in_its_cloud_are_allowed(url: str, *, allowed: bool):
+    assert Settings().endpoint_allowed(url) is allowed
+
+
 def test_what_the_operator_is_started_with_is_allowed_as_well():
     assert Settings(allow_endpoints=("http://127.0.0.1:*",)).endpoint_allowed("http://127.0.0.1:4566/")

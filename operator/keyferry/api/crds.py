@@ -46,7 +46,7 @@ class _Dumper(yaml.SafeDumper):
 
 def to_yaml(kind: Kind) -> str:
     """The CustomResourceDefinition as it is checked in. The same models give the same bytes."""
-    text: str = yaml.dump(kind.as_json(), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=130)
+    text: str = yaml.dump(kind.as_json(), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=150)
     return _HEADER + text
 
 

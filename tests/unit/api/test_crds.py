@@ -39,7 +39,7 @@ def test_yaml_says_just_what_the_kind_says(kind):
 def test_a_reader_of_the_yaml_meets_no_alias_and_no_long_line(kind):
     lines = crds.to_yaml(kind).splitlines()
     assert not [line for line in lines if "&id" in line or ": *id" in line]
-    assert max(len(line) for line in lines) <= 180  # a rule or an enum cannot be broken everywhere
+    assert max(len(line) for line in lines) <= 210  # a rule, a pattern or an enum cannot be broken everywhere
 
 
 def test_all_crds_together_stay_under_150_kb():

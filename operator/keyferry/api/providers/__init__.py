@@ -8,6 +8,7 @@ from pydantic import ConfigDict, Field
 from keyferry.api.model import Model, given, rule, rules
 from keyferry.api.providers.aws import Aws
 from keyferry.api.providers.azure import Azure
+from keyferry.api.providers.elasticsearch import Elasticsearch
 from keyferry.api.providers.gcp import Gcp
 from keyferry.api.providers.hcp import Hcp
 from keyferry.api.providers.infisical import Infisical
@@ -33,6 +34,7 @@ class Provider(Model):
 
     aws: Aws | None = Field(None, description="AWS Secrets Manager.")
     azure: Azure | None = Field(None, description="Azure Key Vault.")
+    elasticsearch: Elasticsearch | None = Field(None, description="An index with encrypted values.")
     gcp: Gcp | None = Field(None, description="Google Secret Manager.")
     hcp: Hcp | None = Field(None, description="HCP Vault Secrets, a service that ended on 1 July 2026.")
     infisical: Infisical | None = Field(None, description="Infisical.")

@@ -20,8 +20,8 @@ class SecretKeyRef(Model):
 
     model_config = ConfigDict(json_schema_extra=WHOLE)
 
-    name: ReferredName = Field(description="The Secret's name.")
-    key: ReferredKey = Field(description="The key in the Secret's data.")
+    name: ReferredName = Field(description="Its name.")
+    key: ReferredKey = Field(description="Its key.")
     namespace: ReferredName | None = Field(
         None,
         description="The Secret's namespace. Required in a ClusterSecretStore; a SecretStore reads its own "
@@ -34,7 +34,7 @@ class BasicAuthRef(Model):
 
     model_config = ConfigDict(json_schema_extra=WHOLE)
 
-    name: ReferredName = Field(description="The Secret's name.")
+    name: ReferredName = Field(description="Its name.")
     namespace: ReferredName | None = Field(
         None, description="The Secret's namespace. Required in a ClusterSecretStore; a SecretStore refuses it."
     )
@@ -45,7 +45,7 @@ class ServiceAccountRef(Model):
 
     model_config = ConfigDict(json_schema_extra=WHOLE)
 
-    name: ReferredName = Field(description="The ServiceAccount's name.")
+    name: ReferredName = Field(description="Its name.")
     namespace: ReferredName | None = Field(
         None,
         description="The ServiceAccount's namespace. Required in a ClusterSecretStore; a SecretStore uses its own "
@@ -60,7 +60,7 @@ class CaProvider(Model):
 
     type: Literal["Secret", "ConfigMap"] = Field(description="Secret or ConfigMap.")
     name: ReferredName = Field(description="Its name.")
-    key: ReferredKey = Field(description="The key that holds certificates in PEM.")
+    key: ReferredKey = Field(description="Its key, which holds certificates in PEM.")
     namespace: ReferredName | None = Field(
         None,
         description="Its namespace. Required in a ClusterSecretStore; a SecretStore reads its own namespace only, and "
