@@ -56,6 +56,7 @@ class Listeners:
         if task := self._tasks.pop(key, None):
             task.cancel()
             await asyncio.wait({task}, timeout=_STOP_SECONDS)
+            metrics.LISTENING.remove_by_labels({"store": str(key)})  # a source that nobody listens to is not unheard
 
     def cease(self) -> None:
         """The shard is lost or given up: from this moment on hints are left for whoever has it next."""

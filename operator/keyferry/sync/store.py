@@ -27,7 +27,7 @@ from keyferry.schedule import backoff
 from keyferry.settings import REFRESH_ANNOTATION, Settings
 from keyferry.sync.boundary import guarded
 from keyferry.sync.listening import Listeners, State
-from keyferry.sync.store_status import Findings, publish
+from keyferry.sync.store_status import READY, SUSPENDED, Findings, publish
 from keyferry.sync.webhook import Webhooks
 from keyferry.values import Key, StoreKey
 
@@ -89,6 +89,16 @@ class Store:
         if self.key.namespace or isinstance(error, BackendUnavailable):
             return error.worded(f"{self.key}: {error}")
         return error.worded(f"{self.key} cannot be used ({error.reason}); its status says why")
+
+    @property
+    def state(self) -> str:
+        """The reason of its Ready condition, as `store_status` will write it."""
+        trouble = self.health or (self.fetcher.guard.held if self.fetcher else None)
+        if self.suspended:
+            return SUSPENDED
+        if trouble:
+            return trouble.reason
+        return READY if self.checked_at is not None else "Checking"
 
     @property
     def suspended(self) -> bool:
