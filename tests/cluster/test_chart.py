@@ -63,6 +63,7 @@ EVERYTHING = {
         "annotations": {"eks.amazonaws.com/role-arn": "arn:aws:iam::111122223333:role/k"},
     },
     "service": {"annotations": {"prometheus.io/scrape": "true"}},
+    "monitoring": {"dashboards": {"enabled": True, "annotations": {"grafana_folder": "Platform"}}},
     "resources": {"limits": {"memory": "1Gi"}},
     "podAnnotations": {"a": "b"},
     "podLabels": {"c": "d"},

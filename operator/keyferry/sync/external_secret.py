@@ -148,7 +148,7 @@ class ExternalSecrets:
             return
         memory = self._memories[key]
         stands = standing(key, body, memory, self.stores, error)
-        self.standings.put(key, stands, error, at=started, looked=memory.heeded_at >= started)
+        self.standings.put(key, stands, at=started, looked=memory.heeded_at >= started)
 
     def _following(self, key: Key, body: Json, error: SyncError | None, started: float) -> float | None:
         """When to look again, after a look that began then."""

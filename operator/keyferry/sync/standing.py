@@ -22,6 +22,7 @@ from keyferry.errors import (
     SyncError,
 )
 from keyferry.kube.client import Json
+from keyferry.kube.errors import KubeError
 from keyferry.schedule.overdue import Looks
 from keyferry.sync.memory import Memory
 from keyferry.sync.situation import SYNCED, rhythm, store_key
@@ -43,6 +44,7 @@ _KEPT_FROM = (
     CatalogueTooLarge,
     DeletionHeld,
     KubeUnavailable,
+    KubeError,
     InternalError,
 )
 _UNSERVED = (SpecInvalid, StoreNotFound, NamespaceDenied)
@@ -60,6 +62,7 @@ class Standing:
     reason: str
     interval: float = 0.0  # seconds; 0 where it is not refreshed, or not now
     policy: DeletionPolicy = DeletionPolicy.RETAIN
+    delayed: bool = False  # whether what fails keeps an answer from it
 
     @property
     def labels(self) -> tuple[str, str, str]:
@@ -82,7 +85,8 @@ def standing(
         return Standing(None, reason, policy=spec.target.deletion_policy)
     if spec.suspend or store.suspended:
         return Standing(store.key, SUSPENDED, policy=spec.target.deletion_policy)
-    return Standing(store.key, reason, rhythm(spec), spec.target.deletion_policy)
+    delayed = error is not None and (store.health is not None or isinstance(error, _KEPT_FROM))
+    return Standing(store.key, reason, rhythm(spec), spec.target.deletion_policy, delayed)
 
 
 @dataclass(slots=True)
@@ -94,7 +98,7 @@ class Standings:
     _declared: Counter[tuple[str, str, str]] = field(default_factory=Counter)
     _looks: Looks[StoreKey, Key] = field(default_factory=Looks)
 
-    def put(self, key: Key, new: Standing, error: SyncError | None, *, at: float, looked: bool) -> None:
+    def put(self, key: Key, new: Standing, *, at: float, looked: bool) -> None:
         """How an ExternalSecret stands after a reconciliation, which began then; whether that looked at the backend."""
         old = self._standing.get(key)
         if old != new:
@@ -102,9 +106,9 @@ class Standings:
             self._standing[key] = new
             self._reasons[_name(new.store), new.reason] += 1
             self._declared[new.labels] += 1
-        if not (new.store and new.interval) or not (error is None or isinstance(error, _KEPT_FROM)):
+        if new.store is None or not new.interval or not (new.delayed or new.reason == SYNCED):
             self._looks.forget(key)
-        elif error is None and looked:
+        elif looked and not new.delayed:
             self._looks.looked(key, new.store, new.interval, at)
         else:
             self._looks.waits(key, new.store, new.interval, at)
