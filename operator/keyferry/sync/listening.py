@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from keyferry import metrics
 from keyferry.backends.base import Heard, Hints
 from keyferry.errors import AuthFailed, BackendUnavailable, Retry, SyncError, Throttled
+from keyferry.log import about
 from keyferry.schedule.restarts import Restarts
 from keyferry.sync.boundary import guarded
 from keyferry.values import StoreKey
@@ -120,10 +121,11 @@ class _Listener:
             return
         self.state = state
         metrics.LISTENING.labels(str(self.key)).set(trouble is None)
+        fields = about(self.key.kind, self.key.namespace, self.key.name, trouble.reason if trouble else "Listening")
         if trouble:
-            _LOG.warning("%s does not hear of changes: %s: %s", self.key, trouble.reason, trouble)
+            _LOG.warning("%s does not hear of changes: %s: %s", self.key, trouble.reason, trouble, extra=fields)
         else:
-            _LOG.info("%s hears of changes", self.key)
+            _LOG.info("%s hears of changes", self.key, extra=fields)
         self.owner.nudge(self.key)
 
 
