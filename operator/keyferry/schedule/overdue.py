@@ -8,6 +8,13 @@ G = TypeVar("G", bound=Hashable)
 K = TypeVar("K", bound=Hashable)
 
 
+@dataclass(slots=True)
+class Look:
+    """The last look at a key, which another one moves to its own time."""
+
+    at: float
+
+
 @dataclass(frozen=True, slots=True)
 class Lateness:
     """How late the keys of one group and interval are. Times in seconds."""
@@ -19,37 +26,33 @@ class Lateness:
 
 @dataclass(slots=True)
 class Looks(Generic[G, K]):
-    """Keys by group and interval. What is told of them is reckoned when asked for: 0.4 ms for 10,000."""
+    """Keys by group and interval. What is told of them is reckoned when asked for: about a millisecond for 10,000."""
 
-    _at: dict[tuple[G, float], dict[K, float]] = field(default_factory=dict)
+    _of: dict[tuple[G, float], dict[K, Look]] = field(default_factory=dict)
     _where: dict[K, tuple[G, float]] = field(default_factory=dict)
 
-    def looked(self, key: K, group: G, interval: float, at: float) -> None:
-        """The key was looked at then, and is to be again after the interval."""
-        where = (group, interval)
-        if self._where.get(key) != where:
-            self.forget(key)
-            self._where[key] = where
-            self._at.setdefault(where, {})
-        self._at[where][key] = at
-
-    def waits(self, key: K, group: G, interval: float, now: float) -> None:
-        """The key is to be looked at after each interval, and was not just now; where no look is known, since now."""
+    def keep(self, key: K, group: G, interval: float, now: float) -> Look:
+        """The key's last look, after which it is to be looked at within the interval; now, where none is known."""
         known = self._where.get(key)
-        self.looked(key, group, interval, self._at[known][key] if known else now)
+        look = self._of[known][key] if known else Look(now)
+        if known != (group, interval):
+            self.forget(key)
+            self._where[key] = (group, interval)
+            self._of.setdefault((group, interval), {})[key] = look
+        return look
 
     def forget(self, key: K) -> None:
-        """Nothing is to be looked at any more."""
+        """The key is not to be looked at any more."""
         if where := self._where.pop(key, None):
-            of_group = self._at[where]
+            of_group = self._of[where]
             del of_group[key]
             if not of_group:
-                del self._at[where]
+                del self._of[where]
 
     def late(self, now: float, forgiven: float) -> Iterator[tuple[G, Lateness]]:
         """Each group, once for each of its intervals."""
-        for (group, interval), looks in self._at.items():
-            oldest = now - min(looks.values())
+        for (group, interval), looks in self._of.items():
+            times = [look.at for look in looks.values()]
+            oldest, due = now - min(times), now - interval - forgiven
             most = max(0.0, oldest - interval)
-            due = now - interval - forgiven
-            yield group, Lateness(oldest, most, sum(map(due.__gt__, looks.values())) if most > forgiven else 0)
+            yield group, Lateness(oldest, most, sum(map(due.__gt__, times)) if most > forgiven else 0)

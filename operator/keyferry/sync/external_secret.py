@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from keyferry import metrics
+from keyferry import metrics, tracing
 from keyferry.api.conditions import ready
 from keyferry.api.external_secret import DeletionPolicy, ExternalSecretSpec
 from keyferry.errors import BackendUnavailable, Retry, SecretMissing, StoreNotReady, SyncError
@@ -24,7 +24,7 @@ from keyferry.sync.memory import Memory
 from keyferry.sync.outcome import NOTHING_NEW, Deed, Outcome
 from keyferry.sync.report import report
 from keyferry.sync.situation import SYNCED, Situation, rhythm, store_key
-from keyferry.sync.standing import Standings, standing
+from keyferry.sync.standing import Standings
 from keyferry.sync.store import Store
 from keyferry.sync.target import Targets
 from keyferry.values import Fetched, Found, Key, Looked, StoreKey, Value
@@ -61,10 +61,14 @@ class ExternalSecrets:
             self.forget(key)
             return None
         _LAG_SECONDS.observe(max(0.0, started - due))
-        error = await guarded(self._reconcile(key, body, due), key)
+        with tracing.span("ExternalSecret", namespace=key.namespace, object=key.name) as span:
+            error = await guarded(self._reconcile(key, body, due), key)
+            if error and not isinstance(error, StoreNotReady):  # to wait for a store is no failure
+                span.failed(error.reason)
         _SYNC_SECONDS.observe(loop.time() - started)
-        self._stands(key, body, error, started)
         if isinstance(error, StoreNotReady):
+            if self.standings.unknown(key):
+                self.standings.stands(key, self._memories[key], started, error)
             return loop.time() + _WAIT_SECONDS
         metrics.SYNCS.labels("ExternalSecret", error.reason if error else SYNCED).inc()
         return self._following(key, body, error, started)
@@ -142,14 +146,6 @@ class ExternalSecrets:
             memory.looked_at = moment
         return outcome
 
-    def _stands(self, key: Key, body: Json, error: SyncError | None, started: float) -> None:
-        """Count how it stands. That its store is being got ready is no news, unless nothing else is known."""
-        if isinstance(error, StoreNotReady) and not self.standings.unknown(key):
-            return
-        memory = self._memories[key]
-        stands = standing(key, body, memory, self.stores, error)
-        self.standings.put(key, stands, at=started, looked=memory.heeded_at >= started)
-
     def _following(self, key: Key, body: Json, error: SyncError | None, started: float) -> float | None:
         """When to look again, after a look that began then."""
         now, memory = asyncio.get_running_loop().time(), self._memories[key]
@@ -157,8 +153,11 @@ class ExternalSecrets:
         try:
             spec = memory.spec(body)
         except SyncError:
+            self.standings.stands(key, memory, started, error)
             return None  # only an edit heals it, and wakes it
-        if (store := self.stores.get(store_key(key, spec))) and not isinstance(error, BackendUnavailable):
+        store = self.stores.get(store_key(key, spec))
+        self.standings.stands(key, memory, started, error, spec, store)
+        if store and not isinstance(error, BackendUnavailable):
             store.refreshed(key, started)
         interval = rhythm(spec)
         beat = backoff.next_beat(now, interval, str(store_key(key, spec))) if interval else math.inf

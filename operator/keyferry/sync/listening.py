@@ -8,6 +8,7 @@ import logging
 import random
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
+from contextvars import Context
 from dataclasses import dataclass, field
 
 from keyferry import metrics
@@ -49,7 +50,7 @@ class Listeners:
         if self._ceased or source.hints() is None:
             return
         self._listeners[key] = listener = _Listener(key, source, self)
-        self._tasks[key] = asyncio.create_task(listener.keep())
+        self._tasks[key] = asyncio.create_task(listener.keep(), context=Context())  # no part of what began it
 
     async def stop(self, key: StoreKey) -> None:
         """Listen no more, and return when nothing is left of it."""

@@ -10,7 +10,7 @@ from keyferry.kube.watched import Watched, noted
 from keyferry.plan.sources import kept
 from keyferry.sync.outcome import Deed, Outcome
 from keyferry.sync.situation import SYNCED, Situation
-from keyferry.sync.store_status import SUSPENDED, announce
+from keyferry.sync.store_status import announce
 from keyferry.values import Key
 
 
@@ -62,7 +62,7 @@ def _conditions(old: ExternalSecretStatus, outcome: Outcome, generation: int) ->
         Condition(
             type="Ready",
             status=was.status if was else "Unknown",
-            reason=SUSPENDED,
+            reason="Suspended",
             message="suspended, here or in the store: the Secret stays as it is until suspend is false",
             observed_generation=generation,
         ),

@@ -1,12 +1,12 @@
 """How ExternalSecrets stand, for the metrics: counted where it changes, so that a scrape looks at none of them."""
 
 from collections import Counter, defaultdict
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
 from keyferry import metrics
-from keyferry.api.external_secret import DeletionPolicy
+from keyferry.api.external_secret import DeletionPolicy, ExternalSecretSpec
 from keyferry.errors import (
     AuthFailed,
     BackendUnavailable,
@@ -21,13 +21,11 @@ from keyferry.errors import (
     StoreNotFound,
     SyncError,
 )
-from keyferry.kube.client import Json
 from keyferry.kube.errors import KubeError
 from keyferry.schedule.overdue import Looks
 from keyferry.sync.memory import Memory
-from keyferry.sync.situation import SYNCED, rhythm, store_key
+from keyferry.sync.situation import SYNCED, rhythm
 from keyferry.sync.store import Store
-from keyferry.sync.store_status import SUSPENDED
 from keyferry.values import Key, StoreKey
 
 L = TypeVar("L", bound=Hashable)
@@ -71,24 +69,6 @@ class Standing:
         return _name(self.store), class_ if self.interval else "never", self.policy.value
 
 
-def standing(
-    key: Key, body: Json, memory: Memory, stores: Mapping[StoreKey, Store], error: SyncError | None
-) -> Standing:
-    """How an ExternalSecret stands whose reconciliation ended with this."""
-    reason = error.reason if error else SYNCED
-    try:
-        spec = memory.spec(body)
-    except SyncError:
-        return Standing(None, reason)
-    store = stores.get(store_key(key, spec))
-    if store is None or isinstance(error, _UNSERVED):
-        return Standing(None, reason, policy=spec.target.deletion_policy)
-    if spec.suspend or store.suspended:
-        return Standing(store.key, SUSPENDED, policy=spec.target.deletion_policy)
-    delayed = error is not None and (store.health is not None or isinstance(error, _KEPT_FROM))
-    return Standing(store.key, reason, rhythm(spec), spec.target.deletion_policy, delayed)
-
-
 @dataclass(slots=True)
 class Standings:
     """Those of one shard. One event loop owns them; times are the loop's."""
@@ -98,20 +78,39 @@ class Standings:
     _declared: Counter[tuple[str, str, str]] = field(default_factory=Counter)
     _looks: Looks[StoreKey, Key] = field(default_factory=Looks)
 
-    def put(self, key: Key, new: Standing, *, at: float, looked: bool) -> None:
-        """How an ExternalSecret stands after a reconciliation, which began then; whether that looked at the backend."""
+    def stands(
+        self,
+        key: Key,
+        memory: Memory,
+        started: float,
+        error: SyncError | None,
+        spec: ExternalSecretSpec | None = None,
+        store: Store | None = None,
+    ) -> None:
+        """How an ExternalSecret stands after a reconciliation, which began then. As it did before: that is quick.
+
+        Without `spec` it makes no sense; without `store` there is none.
+        """
+        looked = error is None and memory.heeded_at >= started
+        if error or memory.synced is None or memory.synced[0] is not spec or memory.synced[1] is not store:
+            self.put(key, memory, _standing(spec, store, error), started)
+            memory.synced = (spec, store) if spec and store and error is None else None
+        if looked and memory.look:
+            memory.look.at = started
+
+    def put(self, key: Key, memory: Memory, new: Standing, now: float) -> None:
+        """Count it as this from now on."""
         old = self._standing.get(key)
         if old != new:
             self._uncount(old)
             self._standing[key] = new
             self._reasons[_name(new.store), new.reason] += 1
             self._declared[new.labels] += 1
-        if new.store is None or not new.interval or not (new.delayed or new.reason == SYNCED):
-            self._looks.forget(key)
-        elif looked and not new.delayed:
-            self._looks.looked(key, new.store, new.interval, at)
+        if new.store and new.interval and (new.delayed or new.reason == SYNCED):
+            memory.look = self._looks.keep(key, new.store, new.interval, now)
         else:
-            self._looks.waits(key, new.store, new.interval, at)
+            memory.look = None
+            self._looks.forget(key)
 
     def unknown(self, key: Key) -> bool:
         """Whether nothing was said of it yet."""
@@ -142,6 +141,17 @@ class Standings:
         if old:
             _less(self._reasons, (_name(old.store), old.reason))
             _less(self._declared, old.labels)
+
+
+def _standing(spec: ExternalSecretSpec | None, store: Store | None, error: SyncError | None) -> Standing:
+    reason = error.reason if error else SYNCED
+    policy = spec.target.deletion_policy if spec else DeletionPolicy.RETAIN
+    if spec is None or store is None or isinstance(error, _UNSERVED):
+        return Standing(None, reason, policy=policy)
+    if spec.suspend or store.suspended:
+        return Standing(store.key, "Suspended", policy=policy)
+    delayed = error is not None and (store.health is not None or isinstance(error, _KEPT_FROM))
+    return Standing(store.key, reason, rhythm(spec), policy, delayed)
 
 
 def measure(all_of_them: Iterable[Standings], now: float) -> None:

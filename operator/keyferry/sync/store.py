@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from pydantic import ValidationError
 
-from keyferry import metrics
+from keyferry import metrics, tracing
 from keyferry.api.model import problems
 from keyferry.api.store import ClusterSecretStoreSpec, SecretStoreSpec
 from keyferry.backends import registry
@@ -27,7 +27,7 @@ from keyferry.schedule import backoff
 from keyferry.settings import REFRESH_ANNOTATION, Settings
 from keyferry.sync.boundary import guarded
 from keyferry.sync.listening import Listeners, State
-from keyferry.sync.store_status import READY, SUSPENDED, Findings, publish
+from keyferry.sync.store_status import Findings, publish
 from keyferry.sync.webhook import Webhooks
 from keyferry.values import Key, StoreKey
 
@@ -95,10 +95,10 @@ class Store:
         """The reason of its Ready condition, as `store_status` will write it."""
         trouble = self.health or (self.fetcher.guard.held if self.fetcher else None)
         if self.suspended:
-            return SUSPENDED
+            return "Suspended"
         if trouble:
             return trouble.reason
-        return READY if self.checked_at is not None else "Checking"
+        return "Ready" if self.checked_at is not None else "Checking"
 
     @property
     def suspended(self) -> bool:
@@ -131,7 +131,11 @@ class Stores:
             await self._close(key)
             metrics.forget_store(str(key))
             return None
-        result = await guarded(self._reconcile(key, body), key)
+        with tracing.span(key.kind, namespace=key.namespace, object=key.name) as span:
+            result = await guarded(self._reconcile(key, body), key)
+            failure = result if isinstance(result, SyncError) else self.running[key].health
+            if failure:
+                span.failed(failure.reason)
         now = asyncio.get_running_loop().time()
         if isinstance(result, SyncError):
             _LOG.warning("%s: %s", key, result)

@@ -19,8 +19,6 @@ from keyferry.plan.snapshot import Snapshot
 from keyferry.values import Key, StoreKey
 
 _LOG = logging.getLogger(__name__)
-READY = "Ready"  # the reason of a store that can be used
-SUSPENDED = "Suspended"  # the reason while it is to be left alone
 _LONG_WAIT_SECONDS = 30.0
 _WAITS = (
     f"calls wait longer than {_LONG_WAIT_SECONDS:g} s for the store's budget: raise refresh.callsPerSecond or "
@@ -98,14 +96,16 @@ def _conditions(findings: Findings, old: StoreStatus, generation: int) -> tuple[
         status_ = was.status if was else "Unknown"
         message = "suspended: the backend is not asked, and Secrets stay as they are, until spec.suspend is false"
         return (
-            Condition(type="Ready", status=status_, reason=SUSPENDED, message=message, observed_generation=generation),
+            Condition(
+                type="Ready", status=status_, reason="Suspended", message=message, observed_generation=generation
+            ),
         )
     listening = _listening(findings, old, generation)
     if findings.error is None and findings.held:
         held = conditions_after(None, generation=generation, good=findings.held.reason, note=str(findings.held))
         return held + listening
     note = _WAITS if findings.error is None and findings.longest_wait > _LONG_WAIT_SECONDS else ""
-    return conditions_after(findings.error, generation=generation, good=READY, note=note) + listening
+    return conditions_after(findings.error, generation=generation, good="Ready", note=note) + listening
 
 
 def _listening(findings: Findings, old: StoreStatus, generation: int) -> tuple[Condition, ...]:
