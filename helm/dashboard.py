@@ -32,10 +32,10 @@ CHOSEN = 'store=~"$store"'
 FAILING = 'keyferry_external_secrets{@, reason!~"Synced|Suspended"}'
 IN_SYNC = 'sum(keyferry_external_secrets{@, reason="Synced"}) / sum(keyferry_external_secrets{@, reason!="Suspended"})'
 LATE = 'keyferry_external_secrets_declared{@, interval=~"1m|10m|1h"}'
-UNMOVED = 'keyferry_external_secrets_declared{@, interval!~"1m|10m|1h"}'
+UNMOVED = 'keyferry_external_secrets_declared{@, store!="", interval!~"1m|10m|1h"}'
 DELETING = 'keyferry_external_secrets_declared{@, deletion_policy="Delete"}'
 OLDEST = "max by (store) (keyferry_external_secrets_oldest_look_seconds{@})"
-CALLS_A_DAY = "sum by (store) (rate(keyferry_backend_calls_total{@}[1d])) * 86400"
+CALLS_OF_A_DAY = "sum by (store) (increase(keyferry_backend_calls_total{@}[1d]))"
 HITS = "sum by (store) (rate(keyferry_cache_hits_total{@}[$__rate_interval]))"
 KUBERNETES_FAILS = (
     'sum by (resource, code) (rate(keyferry_kubernetes_requests_total{code!~"2..|404|409"}[$__rate_interval]))'
@@ -46,9 +46,7 @@ CALL_SECONDS = (
 A_RECONCILIATION = (
     "sum(rate(keyferry_backend_calls_total[$__rate_interval])) / sum(rate(keyferry_syncs_total[$__rate_interval]))"
 )
-WRITES_AN_HOUR = (
-    'sum(rate(keyferry_kubernetes_requests_total{resource="secrets", verb=~"PATCH|POST", code=~"2.."}[1d])) * 3600'
-)
+WRITTEN = 'sum(increase(keyferry_kubernetes_requests_total{resource="secrets", verb=~"PATCH|POST", code=~"2.."}[1h]))'
 MISSES = "sum by (store) (rate(keyferry_cache_misses_total{@}[$__rate_interval]))"
 
 
@@ -88,10 +86,9 @@ def lines(title: str, *queries: tuple[str, str], **more: Any) -> Panel:
 
 
 def table(title: str, columns: dict[str, str], *queries: str, **more: Any) -> Panel:
-    """A line for each combination of labels. `columns`: how labels, and `Value #A` for the first query, are called."""
+    """A line for each combination of labels. `columns`: how these and `Value` (of several, `Value #A`) are called."""
     asked = [{"expr": expression, "instant": True, "format": "table"} for expression in queries]
-    shown = {"Value #A" if each == "Value" and len(queries) > 1 else each: name for each, name in columns.items()}
-    order = {"excludeByName": {"Time": True}, "renameByName": shown}
+    order = {"excludeByName": {"Time": True, "Value": "Value" not in columns}, "renameByName": columns}
     transformations = [{"id": "merge", "options": {}}, {"id": "organize", "options": order}]
     return panel("table", title, more.pop("width", 12), asked, transformations=transformations, **more)
 
@@ -138,7 +135,7 @@ ROWS = {
         ),
         table(
             "Stores in trouble",
-            {"store": "Store", "reason": "Reason", "Value": "Replicas that say so"},
+            {"store": "Store", "reason": "Reason"},
             'sum by (store, reason) (keyferry_store_state{@, reason!="Ready"})',
         ),
         lines(
@@ -166,7 +163,7 @@ ROWS = {
             told="Of the ExternalSecret whose store was asked for it the longest ago. A long interval lets it grow.",
         ),
         lines(
-            "Latest of all",
+            "Most overdue",
             ("max by (store) (keyferry_external_secrets_most_overdue_seconds{@})", "{{store}}"),
             unit="s",
             told="How far the one that is latest is past its interval: the number to worry about.",
@@ -193,13 +190,13 @@ ROWS = {
     ],
     "What does each backend cost?": [
         table(
-            "A day's calls",
-            {"store": "Store", "Value": "Calls", "Value #B": "Price", "Value #C": "Secrets offered"},
-            CALLS_A_DAY,
-            f"{CALLS_A_DAY} / 10000 * $price",
+            "Calls of the last 24 hours",
+            {"store": "Store", "Value #A": "Calls", "Value #B": "Price", "Value #C": "Secrets offered"},
+            CALLS_OF_A_DAY,
+            f"{CALLS_OF_A_DAY} / 10000 * $price",
             "max by (store) (keyferry_store_offered_secrets{@})",
             overrides=[column("Price", "currencyUSD")],
-            told="By the last 24 hours. The price of 10,000 calls is a variable of the dashboard.",
+            told="What was counted in that time. The price of 10,000 calls is a variable of the dashboard.",
         ),
         lines(
             "Calls",
@@ -240,7 +237,7 @@ ROWS = {
             "If it began now",
             {
                 "store": "Store",
-                "Value": "Would be late",
+                "Value #A": "Would be late",
                 "Value #B": "Would not notice",
                 "Value #C": "Oldest answer by then",
                 "Value #D": "Delete when gone",
@@ -254,9 +251,9 @@ ROWS = {
         number("ExternalSecrets that would be late", f"sum({LATE}) or vector(0)"),
         number("That would not notice", f"sum({UNMOVED}) or vector(0)", told="Their interval is longer than an hour."),
         number(
-            "Secrets written in an hour",
-            WRITES_AN_HOUR,
-            told="On the average of the last 24 hours, of all stores: about as many changes an outage would hold up.",
+            "Secrets written in the last hour",
+            WRITTEN,
+            told="Of all stores: about as many changes an outage would hold up.",
         ),
         number(
             "With deletionPolicy Delete",

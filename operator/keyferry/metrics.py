@@ -38,7 +38,7 @@ STORE_STATE = Gauge(
 )
 EXTERNAL_SECRETS = Gauge(
     "keyferry_external_secrets",
-    "ExternalSecrets by the reason of their Ready condition; store is empty where none serves them.",
+    "ExternalSecrets by how they were left: the reason of their Ready. The store is empty where none serves them.",
     ("store", "reason"),
 )
 DECLARED = Gauge(

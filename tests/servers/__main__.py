@@ -1,4 +1,4 @@
-"""`python -m tests.servers` builds the servers that tests need, where they are not in the cache yet."""
+"""`python -m tests.servers` gets the servers that tests need, where they are not in the cache yet."""
 
 import os
 import sys

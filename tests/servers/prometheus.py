@@ -13,8 +13,8 @@ from tests.controlplane.binaries import BinariesMissing, cache_folder, say
 PACKAGE = "prometheus"
 WITHIN = 300.0  # seconds, for a download
 _HOW = (
-    "There is no promtool and prometheus for the tests. Run `make servers` once where apt-get is (it downloads "
-    "Debian's package, installs nothing, and keeps the two), or put both of prometheus.io's release on the PATH."
+    "There is no promtool and prometheus for the tests. Run `make servers` once where apt-get knows the package "
+    "(it downloads that, installs nothing, and keeps the two), or put both of prometheus.io's release on the PATH."
 )
 
 
@@ -40,29 +40,31 @@ def ensure(environ: Mapping[str, str] = os.environ) -> Programs:
     try:
         return find(environ)
     except BinariesMissing:
-        if not (shutil.which("apt-get") and shutil.which("dpkg-deb")):
+        if not all(shutil.which(tool, path=environ.get("PATH", os.defpath)) for tool in ("apt-get", "dpkg-deb")):
             raise
     folder = _folder(environ)
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".new-") as made:
-        _unpacked(Path(made))
+        _unpacked(Path(made), environ)
         folder.mkdir(exist_ok=True)
         for name in ("prometheus", "promtool"):  # whole or not at all: another process may do the same
             (Path(made) / "usr" / "bin" / name).replace(folder / name)
     return find(environ)
 
 
-def _unpacked(folder: Path) -> None:
+def _unpacked(folder: Path, environ: Mapping[str, str]) -> None:
     """The package's files below the folder. apt checks its signature; nothing is installed."""
     say(f"downloading Debian's package {PACKAGE}")
     # Debian's own sandbox user may not write here.
-    _run(["apt-get", "download", "--option", "APT::Sandbox::User=root", PACKAGE], folder)
+    _run(["apt-get", "download", "--option", "APT::Sandbox::User=root", PACKAGE], folder, environ)
     (package,) = folder.glob("*.deb")
-    _run(["dpkg-deb", "--extract", str(package), str(folder)], folder)
+    _run(["dpkg-deb", "--extract", str(package), str(folder)], folder, environ)
 
 
-def _run(command: list[str], folder: Path) -> None:
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=WITHIN)
+def _run(command: list[str], folder: Path, environ: Mapping[str, str]) -> None:
+    done = subprocess.run(
+        command, cwd=folder, env=dict(environ), capture_output=True, text=True, check=False, timeout=WITHIN
+    )
     if done.returncode:
         raise BinariesMissing(f"{' '.join(command)} failed: {done.stderr.strip()}\n{_HOW}")
 

@@ -133,8 +133,8 @@ class Stores:
             return None
         with tracing.span(key.kind, namespace=key.namespace, object=key.name) as span:
             result = await guarded(self._reconcile(key, body), key)
-            failure = result if isinstance(result, SyncError) else self.running[key].health
-            if failure:
+            store = self.running.get(key)
+            if failure := result if isinstance(result, SyncError) else store and store.health:
                 span.failed(failure.reason)
         now = asyncio.get_running_loop().time()
         if isinstance(result, SyncError):
