@@ -3,7 +3,7 @@
 import pytest
 from prometheus_client import REGISTRY
 
-from keyferry.errors import AuthFailed, BackendUnavailable
+from keyferry.errors import AuthFailed, BackendUnavailable, PermissionDenied
 from tests.unit.sync.world import World, item
 
 pytestmark = pytest.mark.looptime(start=1000.0, noop_cycles=1)
@@ -120,6 +120,20 @@ async def test_one_that_fails_for_a_reason_of_its_own_is_not_overdue():
         await world.rest(3600)
         assert counted(world) == {(STORE, "RemoteSecretMissing"): 1}
         assert of_store(world, "overdue") == 0
+
+
+async def test_one_whose_new_value_may_not_be_read_is_overdue_though_its_store_is_well():
+    async with World() as world:
+        world.backend.put("k", b"v1")
+        world.store()
+        world.external_secret(refreshInterval="1m")
+        await world.rest(120)
+        world.backend.put("k", b"v2")
+        world.backend.spoiled["k"] = PermissionDenied("not allowed get on k")
+        await world.rest(600)
+        assert counted(world) == {(STORE, "PermissionDenied"): 1}
+        assert told(world, "keyferry_store_state") == {(STORE, "Ready"): 1}
+        assert of_store(world, "overdue") == 1
 
 
 async def test_a_store_says_the_reason_of_its_condition_and_only_the_newest():
