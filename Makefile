@@ -48,7 +48,7 @@ controlplane: $(INSTALLED) ## Get etcd, kube-apiserver, kubectl, helm … (downl
 	$(BIN)/python -m tests.controlplane build
 
 # After the control plane: two builds at once would take twice as long each.
-servers: controlplane ## Get the servers behind backends that tests need: Vault (built in some 5 minutes, once), Elasticsearch
+servers: controlplane ## Get the servers behind backends that tests need: Vault (built in some 5 minutes, once), Elasticsearch, Prometheus
 	$(BIN)/python -m tests.servers
 
 ## Checks
@@ -66,14 +66,16 @@ types: $(INSTALLED) ## Check the types
 imports: $(INSTALLED) ## Check that every import goes down the layers
 	$(BIN)/lint-imports
 
-generate: $(INSTALLED) ## Write what is generated from the models: the CRDs, also in the chart, and their reference
+generate: $(INSTALLED) ## Write what is generated: the CRDs, also in the chart, their reference, and the dashboard
 	$(BIN)/python -m keyferry.api.crds --write
+	$(BIN)/python helm/dashboard.py --write
 
 format-check: $(INSTALLED)
 	$(BIN)/ruff format --check
 
 generated: $(INSTALLED)
 	$(BIN)/python -m keyferry.api.crds --check
+	$(BIN)/python helm/dashboard.py --check
 
 static: format-check lint types imports generated
 

@@ -17,6 +17,7 @@ from keyferry.kube.reach import Reach
 from keyferry.kube.watched import Watched
 from keyferry.schedule.worker import Queue
 from keyferry.settings import Settings
+from keyferry.sync import standing
 from keyferry.sync.picture import Picture
 from keyferry.sync.shard import Shard, number_of
 from keyferry.sync.waking import Waking
@@ -78,7 +79,6 @@ class App:
                 self.election.ready()
                 group.create_task(self.secret_watch.run())
                 group.create_task(self._keep_the_picture())
-                group.create_task(self._measure())
                 group.create_task(self._purge())
         finally:
             self._ended = True
@@ -132,6 +132,20 @@ class App:
         if deaf := self.picture.deaf:
             return f"for a quarter of an hour no watch has told of what is new among {deaf}"
         return None
+
+    def measure(self) -> None:
+        """Bring those metrics up to date that are counted when somebody asks: how things stand now."""
+        shards = list(self.shards.values())
+        for kind in ("ExternalSecret", "SecretStore", "Hint"):
+            queues = [shard.queues[kind] for shard in shards]
+            metrics.QUEUE.labels(kind).set(sum(len(queue) for queue in queues))
+            metrics.RUNNING.labels(kind).set(sum(queue.running for queue in queues))
+            metrics.HELD_BACK.labels(kind).set(sum(queue.held_back for queue in queues))
+        metrics.SHARDS.set(self.settings.shards)
+        metrics.STORE_STATE.clear()
+        for store in itertools.chain.from_iterable(shard.stores.running.values() for shard in shards):
+            metrics.STORE_STATE.labels(str(store.key), store.state).set(1)
+        standing.measure((shard.reconciler.standings for shard in shards), asyncio.get_running_loop().time())
 
     def hinted(self, key: StoreKey, source: str) -> None:
         """Somebody says that something in the store changed: the one entry for all who hint."""
@@ -197,15 +211,6 @@ class App:
     def _shard(self, key: Key | StoreKey) -> Shard | None:
         """Whose work this is; None where another replica's."""
         return self.shards.get(number_of(key, self.watched, self.settings.shards))
-
-    async def _measure(self) -> None:
-        while True:
-            for kind in ("ExternalSecret", "SecretStore", "Hint"):
-                queues = [shard.queues[kind] for shard in self.shards.values()]
-                metrics.QUEUE.labels(kind).set(sum(len(queue) for queue in queues))
-                metrics.RUNNING.labels(kind).set(sum(queue.running for queue in queues))
-                metrics.HELD_BACK.labels(kind).set(sum(queue.held_back for queue in queues))
-            await asyncio.sleep(1)
 
     async def _purge(self) -> None:
         """Keep no value for longer than its store says, though nobody asks for any."""

@@ -31,14 +31,21 @@ _LOUD = (
     "sqlalchemy",
     "urllib3",
 )
+_ABOUT = frozenset({"kind", "namespace", "object", "reason"})  # for machines: people read the same in the message
 _STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
 
 
+def about(kind: str, namespace: str, name: str, reason: str) -> dict[str, str]:
+    """What `extra=` says of a line about one of our resources; `namespace` is empty where there is none."""
+    return {"kind": kind, "object": name, "reason": reason, **({"namespace": namespace} if namespace else {})}
+
+
 class _TextFormatter(logging.Formatter):
-    """The message, then the fields of `extra=` as name=value."""
+    """The message, then the fields of `extra=` that it does not say already, as name=value."""
 
     def format(self, record: logging.LogRecord) -> str:
-        fields = {name: value for name, value in record.__dict__.items() if name not in _STANDARD and name[0] != "_"}
+        known = _STANDARD | _ABOUT
+        fields = {name: value for name, value in record.__dict__.items() if name not in known and name[0] != "_"}
         line = super().format(record)
         return line + "".join(
             f" {name}={value}" for name, value in fields.items() if isinstance(value, (str, int, float))

@@ -33,6 +33,34 @@ SWEEP_SECONDS = Histogram(
 )
 CACHE_HITS = Counter("keyferry_cache_hits_total", "Values served without asking the backend.", ("store",))
 CACHE_MISSES = Counter("keyferry_cache_misses_total", "Values that the cache had not.", ("store",))
+STORE_STATE = Gauge(
+    "keyferry_store_state", "1 for the reason of the store's Ready condition as it is now.", ("store", "reason")
+)
+EXTERNAL_SECRETS = Gauge(
+    "keyferry_external_secrets",
+    "ExternalSecrets by how they were left: the reason of their Ready. The store is empty where none serves them.",
+    ("store", "reason"),
+)
+DECLARED = Gauge(
+    "keyferry_external_secrets_declared",
+    "ExternalSecrets by what they ask for: an interval of at most 1m, 10m, 1h, 1d, longer or never; deletionPolicy.",
+    ("store", "interval", "deletion_policy"),
+)
+OVERDUE = Gauge(
+    "keyferry_external_secrets_overdue",
+    "ExternalSecrets whose last answer from the store is older than their interval by more than a minute.",
+    ("store",),
+)
+MOST_OVERDUE_SECONDS = Gauge(
+    "keyferry_external_secrets_most_overdue_seconds",
+    "By how much the one that is latest is past its interval.",
+    ("store",),
+)
+OLDEST_LOOK_SECONDS = Gauge(
+    "keyferry_external_secrets_oldest_look_seconds",
+    "Age of the store's last answer for the one that got none for longest; of those with an interval.",
+    ("store",),
+)
 SYNCS = Counter(
     "keyferry_syncs_total", "Reconciliations, by kind and the reason of their Ready condition.", ("kind", "reason")
 )
@@ -48,6 +76,7 @@ RUNNING = Gauge("keyferry_queue_running", "Objects that are worked on right now.
 HELD_BACK = Gauge(
     "keyferry_queue_held_back", "Objects that are due and wait because many of their store are worked on.", ("kind",)
 )
+SHARDS = Gauge("keyferry_shards", "Parts that the stores are divided into, for the replicas to share.")
 SHARDS_HELD = Gauge("keyferry_shards_held", "Shards that this replica holds and works on.")
 LEASE_FAILURES = Counter("keyferry_lease_failures_total", "Requests about Leases that failed.", ("operation",))
 

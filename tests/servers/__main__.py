@@ -2,10 +2,18 @@
 
 import os
 import sys
+from collections.abc import Callable, Collection
 
 from tests.controlplane import binaries, gobuild
-from tests.servers import elasticsearch_jars
+from tests.servers import elasticsearch_jars, prometheus
 from tests.servers.sources import SOURCES
+
+# What is not built here, and which tests are left out where it cannot be had.
+OTHERS: dict[str, tuple[Callable[[], object], str]] = {
+    "Elasticsearch": (elasticsearch_jars.ensure, elasticsearch_jars.LEFT_OUT),
+    "Prometheus": (lambda: prometheus.ensure().prometheus, "those of alerts and dashboards"),
+}
+_NOT_TO_BE_HAD = (elasticsearch_jars.NotToBeHad, binaries.BinariesMissing)
 
 
 def main() -> int:
@@ -16,17 +24,22 @@ def main() -> int:
     except gobuild.BuildFailed as e:
         binaries.say(str(e))
         return 1
-    return elasticsearch()
+    return others(OTHERS)
 
 
-def elasticsearch() -> int:
-    """The exit code: where it cannot be had its tests are left out, but for continuous integration."""
+def others(names: Collection[str]) -> int:
+    """The exit code: tests are left out where something cannot be had; in continuous integration that is a failure."""
+    missing = [name for name in names if not _got(name, *OTHERS[name])]
+    return 1 if missing and os.environ.get("CI") else 0
+
+
+def _got(name: str, ensure: Callable[[], object], left_out: str) -> bool:
     try:
-        binaries.say(f"Elasticsearch is {elasticsearch_jars.ensure()}")
-    except elasticsearch_jars.NotToBeHad as e:
-        binaries.say(f"{e}\nWithout Elasticsearch, these are left out: {elasticsearch_jars.LEFT_OUT}.")
-        return 1 if os.environ.get("CI") else 0
-    return 0
+        binaries.say(f"{name} is {ensure()}")
+    except _NOT_TO_BE_HAD as e:
+        binaries.say(f"{e}\nWithout {name}, these are left out: {left_out}.")
+        return False
+    return True
 
 
 if __name__ == "__main__":

@@ -46,7 +46,7 @@ def test_what_is_left_out_is_named_and_is_a_failure_in_continuous_integration(
     machine: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], ci: str, code: int
 ):
     monkeypatch.setenv("CI", ci)
-    assert command.elasticsearch() == code
+    assert command.others(["Elasticsearch"]) == code
     told = capsys.readouterr().err
     assert "install Maven and a JDK" in told
     assert "these are left out: the contract suite over elasticsearch, tests/contract/test_elasticsearch_" in told

@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 import uvloop
 
-from keyferry import handlers, log
+from keyferry import handlers, log, tracing
 from keyferry.app import App
 from keyferry.cli import sealed
 from keyferry.errors import SyncError
@@ -67,6 +67,12 @@ def run(  # noqa: PLR0913 - each is an option
     identity: Annotated[
         str, typer.Option(help="This replica's own name. Default: one that no other has.", envvar="POD_NAME")
     ] = "",
+    tracing_endpoint: Annotated[
+        str, typer.Option(help="URL of an OTLP/HTTP receiver for traces, as http://collector:4318. Default: no traces.")
+    ] = "",
+    tracing_ratio: Annotated[
+        float, typer.Option(min=0.0, max=1.0, help="How many of all traces are sent, from 0 to 1.")
+    ] = 1.0,
     namespace: Annotated[
         str, typer.Option(help="Where the replicas' Leases are.", envvar="POD_NAMESPACE")
     ] = "keyferry-system",
@@ -96,12 +102,16 @@ def run(  # noqa: PLR0913 - each is an option
     )
     sealed.seal()
     try:
+        if tracing_endpoint:
+            tracing.start(tracing_endpoint, settings.identity, tracing_ratio)
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.get_loop().set_exception_handler(sealed.told_by_loop)
             runner.run(_operate(settings))
     except SyncError as failure:
         _LOG.error("%s: %s", failure.reason, failure)
         raise typer.Exit(1) from None
+    finally:
+        tracing.stop()
 
 
 def _of_url(address: str) -> str:

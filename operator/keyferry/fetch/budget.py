@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from keyferry import metrics
+from keyferry import metrics, tracing
 from keyferry.errors import BackendUnavailable, SyncError, Throttled
 
 T = TypeVar("T")
@@ -72,6 +72,10 @@ class Budget:
         return await self._counted(operation, call, within, "refresh.timeout and the time that it may wait")
 
     async def _counted(self, operation: str, call: Callable[[], Awaitable[T]], within: float, limit: str) -> T:
+        with tracing.span(operation, store=self.store):
+            return await self._timed(operation, call, within, limit)
+
+    async def _timed(self, operation: str, call: Callable[[], Awaitable[T]], within: float, limit: str) -> T:
         self.calls[operation] += 1
         started = asyncio.get_running_loop().time()
         result = "error"

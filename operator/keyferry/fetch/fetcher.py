@@ -5,7 +5,7 @@ import math
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 
-from keyferry import metrics
+from keyferry import metrics, tracing
 from keyferry.backends.base import Access, Backend, Catalogue, Minter
 from keyferry.errors import (
     AuthFailed,
@@ -207,6 +207,12 @@ class Fetcher:
         return 0.0 if self._costly() else 2.0 * self._pages / self.budget.rate
 
     async def _sweep(self) -> Snapshot:
+        with tracing.span("sweep", store=self.store) as span:
+            snapshot = await self._catalogued()
+            span.says(offered=len(snapshot.ids))
+        return snapshot
+
+    async def _catalogued(self) -> Snapshot:
         started = asyncio.get_running_loop().time()
         catalogue, pages = self._listed(), 0
         entries: list[Entry] = []

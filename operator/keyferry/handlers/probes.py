@@ -22,6 +22,7 @@ def routes(app: App) -> web.Application:
         return web.Response(text="ok" if ready else "still learning what there is", status=200 if ready else 503)
 
     async def metrics(_: web.Request) -> web.Response:
+        app.measure()
         return web.Response(body=generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     site = web.Application()

@@ -16,7 +16,7 @@ from urllib.parse import urlencode
 import aiohttp
 import orjson
 
-from keyferry import metrics
+from keyferry import metrics, tracing
 from keyferry.errors import KubeUnavailable
 from keyferry.kube import official
 from keyferry.kube.errors import NotFound, Unauthorized, error_for
@@ -28,6 +28,7 @@ METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 APPLY = "application/apply-patch+yaml"  # JSON is YAML
 MERGE_PATCH = "application/merge-patch+json"
+_HEARTBEATS = "leases"  # not worth a trace every few seconds
 _PATIENCE = 4  # times the limit of one request: so long is a connection waited for that is free
 
 
@@ -172,6 +173,14 @@ class Kube:
             return await self._once(message, gate)
 
     async def _once(self, message: Message, gate: Gate | None) -> tuple[int, Json]:
+        if message.method == "GET" or message.at.resource == _HEARTBEATS:
+            return await self._asked(message, gate)
+        with tracing.span(f"{message.method} {message.at.resource}") as span:
+            code, answer = await self._asked(message, gate)
+            span.says(code=code)
+            return code, answer
+
+    async def _asked(self, message: Message, gate: Gate | None) -> tuple[int, Json]:
         try:
             async with (
                 self._connection(message),

@@ -8,9 +8,9 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from keyferry import metrics
+from keyferry import metrics, tracing
 from keyferry.api.conditions import ready
-from keyferry.api.external_secret import DeletionPolicy, ExternalSecretSpec, RefreshPolicy
+from keyferry.api.external_secret import DeletionPolicy, ExternalSecretSpec
 from keyferry.errors import BackendUnavailable, Retry, SecretMissing, StoreNotReady, SyncError
 from keyferry.kube.client import Json, Kube
 from keyferry.kube.watched import Watched
@@ -24,7 +24,8 @@ from keyferry.sync.doubt import Doubt
 from keyferry.sync.memory import Memory
 from keyferry.sync.outcome import NOTHING_NEW, Deed, Outcome
 from keyferry.sync.report import report
-from keyferry.sync.situation import Situation, store_key
+from keyferry.sync.situation import SYNCED, Situation, rhythm, store_key
+from keyferry.sync.standing import Standings
 from keyferry.sync.store import Store
 from keyferry.sync.target import Targets
 from keyferry.values import Fetched, Found, Key, Looked, StoreKey, Value
@@ -52,6 +53,7 @@ class ExternalSecrets:
     finish: Finishing = field(default_factory=Finishing)
     doubt: Doubt = field(default_factory=Doubt)
     _unsaid_until: dict[str, float] = field(default_factory=dict)
+    standings: Standings = field(default_factory=Standings)
     _memories: defaultdict[Key, Memory] = field(default_factory=lambda: defaultdict(Memory))
 
     async def work(self, key: Key, due: float) -> float | None:
@@ -63,11 +65,16 @@ class ExternalSecrets:
             self.forget(key)
             return None
         _LAG_SECONDS.observe(max(0.0, started - due))
-        error = await guarded(self._reconcile(key, body, due), key)
+        with tracing.span("ExternalSecret", namespace=key.namespace, object=key.name) as span:
+            error = await guarded(self._reconcile(key, body, due), key)
+            if error and not isinstance(error, StoreNotReady):  # to wait for a store is no failure
+                span.failed(error.reason)
         _SYNC_SECONDS.observe(loop.time() - started)
         if isinstance(error, StoreNotReady):
+            if self.standings.unknown(key):
+                self.standings.stands(key, self._memories[key], started, error)
             return loop.time() + _WAIT_SECONDS
-        metrics.SYNCS.labels("ExternalSecret", error.reason if error else "Synced").inc()
+        metrics.SYNCS.labels("ExternalSecret", error.reason if error else SYNCED).inc()
         return self._following(key, body, error, started)
 
     def forget(self, key: Key) -> None:
@@ -75,6 +82,7 @@ class ExternalSecrets:
         self._memories.pop(key, None)
         self.targets.forget(key)
         self.doubt.forget(key)
+        self.standings.forget(key)
 
     async def _reconcile(self, key: Key, body: Json, due: float) -> SyncError | None:
         """The three steps; returns what is wrong, which then stands in the status."""
@@ -160,10 +168,13 @@ class ExternalSecrets:
         try:
             spec = memory.spec(body)
         except SyncError:
+            self.standings.stands(key, memory, started, error)
             return None  # only an edit heals it, and wakes it
-        if (store := self.stores.get(store_key(key, spec))) and not isinstance(error, BackendUnavailable):
+        store = self.stores.get(store_key(key, spec))
+        self.standings.stands(key, memory, started, error, spec, store)
+        if store and not isinstance(error, BackendUnavailable):
             store.refreshed(key, started)
-        interval = _rhythm(spec)
+        interval = rhythm(spec)
         beat = backoff.next_beat(now, interval, str(store_key(key, spec))) if interval else math.inf
         if error is None:
             memory.failures = 0
@@ -179,18 +190,13 @@ class ExternalSecrets:
         return None if again == math.inf else again
 
 
-def _rhythm(spec: ExternalSecretSpec) -> float:
-    """Seconds between refreshes; 0 for never."""
-    return spec.refresh_interval.total_seconds() if spec.refresh_policy is RefreshPolicy.PERIODIC else 0.0
-
-
 def _age(now: Situation, memory: Memory, due: float, *, hinted: bool) -> tuple[float, float]:
     """The time that a look must not be older than, and by how much it may. Where nothing looks again, by none."""
     if memory.beat == due:
         return due, 0.0
     if hinted and now.as_asked and due - now.store.hinted_at < _HINT_SECONDS:
         return now.store.hinted_at, 0.0  # what woke it is in just that look
-    return due, min(_SLACK_SECONDS, _rhythm(now.spec))
+    return due, min(_SLACK_SECONDS, rhythm(now.spec))
 
 
 def _as_told(now: Situation) -> Outcome | None:

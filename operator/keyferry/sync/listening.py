@@ -8,11 +8,13 @@ import logging
 import random
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
+from contextvars import Context
 from dataclasses import dataclass, field
 
 from keyferry import metrics
 from keyferry.backends.base import Heard, Hints
 from keyferry.errors import AuthFailed, BackendUnavailable, Retry, SyncError, Throttled
+from keyferry.log import about
 from keyferry.schedule.restarts import Restarts
 from keyferry.sync.boundary import guarded
 from keyferry.values import StoreKey
@@ -48,7 +50,7 @@ class Listeners:
         if self._ceased or source.hints() is None:
             return
         self._listeners[key] = listener = _Listener(key, source, self)
-        self._tasks[key] = asyncio.create_task(listener.keep())
+        self._tasks[key] = asyncio.create_task(listener.keep(), context=Context())  # no part of what began it
 
     async def stop(self, key: StoreKey) -> None:
         """Listen no more, and return when nothing is left of it."""
@@ -56,6 +58,7 @@ class Listeners:
         if task := self._tasks.pop(key, None):
             task.cancel()
             await asyncio.wait({task}, timeout=_STOP_SECONDS)
+            metrics.LISTENING.remove_by_labels({"store": str(key)})  # a source that nobody listens to is not unheard
 
     def cease(self) -> None:
         """The shard is lost or given up: from this moment on hints are left for whoever has it next."""
@@ -119,10 +122,11 @@ class _Listener:
             return
         self.state = state
         metrics.LISTENING.labels(str(self.key)).set(trouble is None)
+        fields = about(self.key.kind, self.key.namespace, self.key.name, trouble.reason if trouble else "Listening")
         if trouble:
-            _LOG.warning("%s does not hear of changes: %s: %s", self.key, trouble.reason, trouble)
+            _LOG.warning("%s does not hear of changes: %s: %s", self.key, trouble.reason, trouble, extra=fields)
         else:
-            _LOG.info("%s hears of changes", self.key)
+            _LOG.info("%s hears of changes", self.key, extra=fields)
         self.owner.nudge(self.key)
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from keyferry.api.external_secret import ExternalSecretSpec
 from keyferry.kube.client import Json
 from keyferry.kube.watched import Watched
+from keyferry.schedule.overdue import Look
 from keyferry.sync.situation import Situation, parsed, situation, usable_store
 from keyferry.sync.store import Store
 from keyferry.values import Key, StoreKey
@@ -20,6 +21,8 @@ class Memory:
     beat: float = -math.inf  # the beat that it waits for
     looked_at: float = -math.inf  # when it last asked its store for all that it needs
     heeded_at: float = -math.inf  # when it last looked at what hints are about
+    look: Look | None = None  # what it is overdue by; None where nothing is due
+    synced: tuple[ExternalSecretSpec, Store] | None = field(default=None, repr=False)  # as which it is counted
     _parsed: tuple[Json, ExternalSecretSpec] | None = field(default=None, repr=False)
     _situation: Situation | None = field(default=None, repr=False)
 

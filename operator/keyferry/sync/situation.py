@@ -140,6 +140,11 @@ def store_key(key: Key, spec: ExternalSecretSpec) -> StoreKey:
     return StoreKey("" if ref.kind is StoreKind.CLUSTER_SECRET_STORE else key.namespace, ref.name)
 
 
+def rhythm(spec: ExternalSecretSpec) -> float:
+    """Seconds between refreshes; 0 for never."""
+    return spec.refresh_interval.total_seconds() if spec.refresh_policy is RefreshPolicy.PERIODIC else 0.0
+
+
 def parsed(body: Json) -> ExternalSecretSpec:
     """The spec. Raises SpecInvalid that names the fields."""
     try:

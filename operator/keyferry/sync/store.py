@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from pydantic import ValidationError
 
-from keyferry import metrics
+from keyferry import metrics, tracing
 from keyferry.api.model import problems
 from keyferry.api.store import ClusterSecretStoreSpec, SecretStoreSpec
 from keyferry.backends import registry
@@ -91,6 +91,16 @@ class Store:
         return error.worded(f"{self.key} cannot be used ({error.reason}); its status says why")
 
     @property
+    def state(self) -> str:
+        """The reason of its Ready condition, as `store_status` will write it."""
+        trouble = self.health or (self.fetcher.guard.held if self.fetcher else None)
+        if self.suspended:
+            return "Suspended"
+        if trouble:
+            return trouble.reason
+        return "Ready" if self.checked_at is not None else "Checking"
+
+    @property
     def suspended(self) -> bool:
         """Whether its spec says to leave the backend alone."""
         return self.spec is not None and self.spec.suspend
@@ -121,7 +131,11 @@ class Stores:
             await self._close(key)
             metrics.forget_store(str(key))
             return None
-        result = await guarded(self._reconcile(key, body), key)
+        with tracing.span(key.kind, namespace=key.namespace, object=key.name) as span:
+            result = await guarded(self._reconcile(key, body), key)
+            store = self.running.get(key)
+            if failure := result if isinstance(result, SyncError) else store and store.health:
+                span.failed(failure.reason)
         now = asyncio.get_running_loop().time()
         if isinstance(result, SyncError):
             _LOG.warning("%s: %s", key, result)

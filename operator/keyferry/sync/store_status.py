@@ -14,6 +14,7 @@ from keyferry.kube import events, status
 from keyferry.kube.client import Json, Kube
 from keyferry.kube.errors import KubeError
 from keyferry.kube.watched import Watched, noted
+from keyferry.log import about
 from keyferry.plan.snapshot import Snapshot
 from keyferry.values import Key, StoreKey
 
@@ -63,8 +64,10 @@ async def announce(kube: Kube, kind: str, body: Json, before: Condition | None, 
     if after is None or (before and (before.status, before.reason) == (after.status, after.reason)):
         return
     level = logging.INFO if after.status == "True" else logging.WARNING
-    name = "/".join(filter(None, (body["metadata"].get("namespace"), body["metadata"]["name"])))
-    _LOG.log(level, "%s %s: %s%s", kind, name, after.reason, f": {after.message}" if after.message else "")
+    namespace, name = body["metadata"].get("namespace") or "", body["metadata"]["name"]
+    called, told = "/".join(filter(None, (namespace, name))), f": {after.message}" if after.message else ""
+    fields = about(kind, namespace, name, after.reason)
+    _LOG.log(level, "%s %s: %s%s", kind, called, after.reason, told, extra=fields)
     if after.status == (before.status if before else "True"):
         return
     try:

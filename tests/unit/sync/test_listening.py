@@ -230,3 +230,17 @@ async def test_where_two_are_named_the_one_that_does_not_work_is_told():
     async with World() as world:
         await made(world, FakeSource(), webhook={"secretRef": {"name": "hints", "key": "key"}})
         assert listening(world) == ("False", "SpecInvalid")  # this operator serves no webhooks
+
+
+async def test_a_source_that_nobody_listens_to_any_more_is_not_called_unheard():
+    def measured() -> float | None:
+        return REGISTRY.get_sample_value("keyferry_store_listening", {"store": "SecretStore team/store"})
+
+    async with World() as world:
+        await made(world, source := FakeSource())
+        source.breaks(DENIED)
+        await world.rest(2)
+        assert measured() == 0.0
+        world.store(suspend=True)
+        await world.rest(5)
+        assert measured() is None

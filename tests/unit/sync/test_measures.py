@@ -46,6 +46,7 @@ async def test_sweeps_are_counted_and_timed():
 
 async def test_those_that_wait_beyond_their_stores_share_are_counted():
     def held_back() -> float:
+        world.app.measure()
         return sample("keyferry_queue_held_back", kind="ExternalSecret")
 
     async with World(settings=Settings(workers_of_store=2)) as world:
