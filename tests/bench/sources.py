@@ -15,13 +15,15 @@ from keyferry.backends import registry
 from keyferry.backends.base import Writer
 from keyferry.values import StoreKey
 from tests.bench.ground import Ground
+from tests.contract import elasticsearch_stores, hcp_stores
 from tests.contract.context import SeededCluster, context
 from tests.contract.infisical_stores import client
 from tests.contract.kubernetes_stores import Reader
-from tests.servers import vault_server
+from tests.servers import elasticsearch_server, vault_server
 from tests.standins.aws import AwsStandIn
 from tests.standins.azure import AzureStandIn
 from tests.standins.gcp import PROJECT, GcpStandIn
+from tests.standins.hcp import HcpStandIn
 from tests.standins.infisical import InfisicalStandIn
 from tests.standins.vault_proxy import VaultProxy
 
@@ -100,6 +102,34 @@ def gcp(_: Ground, namespace: str) -> Iterator[Source]:
 
 
 @contextlib.contextmanager
+def hcp(_: Ground, namespace: str) -> Iterator[Source]:
+    """The stand-in, with a service principal's key."""
+    with HcpStandIn() as standin:
+        keys = {
+            "clientIdSecretRef": ref(namespace, "clientId"),
+            "clientSecretSecretRef": ref(namespace, "clientSecret"),
+        }
+        spec = {**hcp_stores.place(standin, caProvider=authority(namespace)), "auth": keys}
+        login = {**standin.service_principal(), "ca.crt": standin.ca.decode()}
+        yield Source({"hcp": spec}, login, each(standin.put))
+
+
+@contextlib.contextmanager
+def elasticsearch(ground: Ground, namespace: str) -> Iterator[Source]:
+    """A real node, with an API key."""
+    node, index = elasticsearch_server.shared(), elasticsearch_server.unique("bench")
+    spec = {
+        "addresses": [node.url],
+        "index": index,
+        "caProvider": authority(namespace),
+        "encryption": {"keySecretRef": ref(namespace, "key")},
+        "auth": {"method": "ApiKey", "secretRef": ref(namespace, "apiKey")},
+    }
+    login = node.key(elasticsearch_server.allowing(index, *elasticsearch_stores.WRITES)).encoded
+    yield of_writer(ground, {"elasticsearch": spec}, apiKey=login, **{"ca.crt": node.ca.read_text()})
+
+
+@contextlib.contextmanager
 def infisical(_: Ground, namespace: str) -> Iterator[Source]:
     """The stand-in, with universal auth."""
     with InfisicalStandIn() as standin:
@@ -171,8 +201,10 @@ def of_writer(ground: Ground, provider: Mapping[str, Any], **login: str) -> Sour
 SOURCES: Mapping[str, Callable[[Ground, str], AbstractContextManager[Source]]] = {
     "AWS Secrets Manager": aws,
     "Azure Key Vault": azure,
+    "Elasticsearch": elasticsearch,
     "Google Secret Manager": gcp,
     "HashiCorp Vault": vault,
+    "HCP Vault Secrets": hcp,
     "Infisical": infisical,
     "Kubernetes": kubernetes,
     "SQL on SQLite": sqlite,
