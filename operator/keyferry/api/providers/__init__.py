@@ -35,7 +35,9 @@ class Provider(Model):
     gcp: Gcp | None = Field(None, description="Google Secret Manager.")
     infisical: Infisical | None = Field(None, description="Infisical.")
     kubernetes: Kubernetes | None = Field(None, description="Secrets of another namespace, or of another cluster.")
-    sql: Sql | None = Field(None, description="A SQL table with encrypted values, kept by the operator (SQLite).")
+    sql: Sql | None = Field(
+        None, description="A SQL table with encrypted values: SQLite, PostgreSQL, MySQL, MariaDB, H2."
+    )
     vault: Vault | None = Field(None, description="HashiCorp Vault or OpenBao: a KV secrets engine.")
 
     @property
