@@ -1,5 +1,8 @@
 """SQL stores on real servers, as tests write them."""
 
+import asyncio
+import contextlib
+from collections.abc import Callable
 from typing import Any
 
 from keyferry.api.providers.sql import Sql
@@ -12,6 +15,7 @@ from tests.servers.mariadb_server import MariadbServer
 from tests.servers.postgresql_server import PostgresqlServer
 
 Server = PostgresqlServer | MariadbServer | H2Server
+Stores = Callable[..., SqlBackend]  # as `store`
 LOGIN, KEY, CA = "sql-login", "sql-key", "sql-ca"  # Secrets
 A_KEY = b"a key of at least 32 characters, this"
 DB = Ref("db")
@@ -58,3 +62,18 @@ async def one(backend: SqlBackend, ref: Ref = DB) -> Fetched:
 
 async def listed(backend: SqlBackend, scope: Scope | None = None) -> dict[str, Entry]:
     return {entry.name: entry async for entry in backend.entries(scope or Scope())}
+
+
+def asked(server: Server, database: str, statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
+    """What the database answers to its administrator."""
+    opened = contextlib.closing(server.connection(database))
+    with opened as connection, connection.cursor() as cursor:
+        cursor.execute(statement, parameters)
+        return list(cursor.fetchall()) if cursor.description else []
+
+
+async def until(so: Callable[[], bool], *, within: float = 10.0) -> None:
+    """Return when it is so. `so` may block."""
+    async with asyncio.timeout(within):
+        while not await asyncio.to_thread(so):  # noqa: ASYNC110 - what is waited for happens in another process
+            await asyncio.sleep(0.02)

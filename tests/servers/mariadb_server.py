@@ -2,7 +2,6 @@
 
 import contextlib
 import secrets
-import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +11,7 @@ import pymysql
 
 from tests.controlplane import credentials, free_port
 from tests.controlplane.processes import ProcessGroup
-from tests.servers.programs import MARIADB, hand_over, unprivileged
+from tests.servers.programs import MARIADB, hand_over, run_through, unprivileged
 from tests.servers.shared import Shared
 from tests.servers.vault_server import unique
 from tests.servers.waiting import until_ready
@@ -48,7 +47,8 @@ class MariadbServer:
         return name
 
     def drop(self, database: str) -> None:
-        self.run(None, f"DROP DATABASE IF EXISTS {database}")
+        # It waits for whoever has a transaction open there, and not for long.
+        self.run(None, "SET SESSION lock_wait_timeout = 5", f"DROP DATABASE IF EXISTS {database}")
 
     def user(self, password: str = "") -> tuple[str, str]:
         """A new user who may do nothing yet, and the password."""
@@ -73,9 +73,10 @@ def start(group: ProcessGroup, folder: Path) -> MariadbServer:
         f"CREATE USER '{ADMIN}'@'%' IDENTIFIED BY '{password}';\nGRANT ALL ON *.* TO '{ADMIN}'@'%' WITH GRANT OPTION;\n"
     )
     hand_over(folder, made.key, first)
-    words = ["--no-defaults", f"--datadir={data}", "--auth-root-authentication-method=normal", "--skip-test-db"]
-    subprocess.run(unprivileged([str(install), *words, *_SMALL]), check=True, capture_output=True, cwd=folder)
-    command = [str(mariadbd), "--no-defaults", f"--datadir={data}", "--bind-address=127.0.0.1", f"--port={port}"]
+    apart = f"--tmpdir={folder}"  # several at once would take each other's temporary tables away
+    words = ["--no-defaults", apart, f"--datadir={data}", "--auth-root-authentication-method=normal", "--skip-test-db"]
+    run_through(unprivileged([str(install), *words, *_SMALL]), folder)
+    command = [str(mariadbd), "--no-defaults", apart, f"--datadir={data}", "--bind-address=127.0.0.1", f"--port={port}"]
     command += [f"--socket={folder}/socket", f"--init-file={first}", *_SMALL, *_QUICK]
     command += [f"--ssl-cert={made.certificate}", f"--ssl-key={made.key}"]
     process = group.start("mariadb", unprivileged(command), log=folder / "mariadb.log")

@@ -2,7 +2,6 @@
 
 import contextlib
 import secrets
-import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,7 +12,7 @@ from psycopg import sql
 
 from tests.controlplane import credentials, free_port
 from tests.controlplane.processes import ProcessGroup
-from tests.servers.programs import POSTGRESQL, hand_over, unprivileged
+from tests.servers.programs import POSTGRESQL, hand_over, run_through, unprivileged
 from tests.servers.shared import Shared
 from tests.servers.vault_server import unique
 from tests.servers.waiting import until_ready
@@ -76,7 +75,7 @@ def start(group: ProcessGroup, folder: Path) -> PostgresqlServer:
     hand_over(folder, made.key, given)
     _initialise(initdb, data, given)
     options = [*_QUICK, "ssl=on", f"ssl_cert_file={made.certificate}", f"ssl_key_file={made.key}"]
-    command = [str(postgres), "-D", str(data), "-p", str(port), "-h", "127.0.0.1", "-k", str(folder)]
+    command = [str(postgres), "-D", str(data), "-p", str(port), "-h", "127.0.0.1,127.0.0.2", "-k", str(folder)]
     command += [word for option in options for word in ("-c", option)]
     process = group.start("postgresql", unprivileged(command), log=folder / "postgresql.log")
     server = PostgresqlServer(port, made.ca, password)
@@ -92,7 +91,7 @@ def start(group: ProcessGroup, folder: Path) -> PostgresqlServer:
 def _initialise(initdb: Path, data: Path, password: Path) -> None:
     words = ["-D", str(data), "-U", ADMIN, f"--pwfile={password}", "-A", "scram-sha-256", "-E", "UTF8"]
     words += ["--no-sync", "--no-instructions", "--locale=C.UTF-8"]
-    subprocess.run(unprivileged([str(initdb), *words]), check=True, capture_output=True, cwd=data.parent)
+    run_through(unprivileged([str(initdb), *words]), data.parent)
 
 
 # Killed it would leave a segment of shared memory behind. It waits for its clients, which are of this process.

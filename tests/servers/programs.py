@@ -76,6 +76,18 @@ def required(environ: Mapping[str, str] = os.environ) -> bool:
     return bool(environ.get("CI"))
 
 
+class ProgramFailed(Exception):
+    """A program that should have ended well did not; the text ends with its last words."""
+
+
+def run_through(command: list[str], folder: Path) -> None:
+    """Run a program to its end. Raises ProgramFailed."""
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=folder)
+    if done.returncode != 0:
+        last = "\n".join((done.stdout + done.stderr).splitlines()[-20:])
+        raise ProgramFailed(f"{' '.join(command)} ended with code {done.returncode}. Its last words:\n{last}")
+
+
 def unprivileged(command: list[str]) -> list[str]:
     """The command as somebody who is not root, whom some servers refuse."""
     if os.getuid() != 0:

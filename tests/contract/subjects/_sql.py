@@ -1,15 +1,13 @@
 """What the subjects on SQL servers share: a real server, behind a proxy that can be taken away."""
 
-import contextlib
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from functools import cached_property
-from typing import Any
 
 from keyferry.backends.sql.backend import SqlBackend
 from keyferry.errors import AuthFailed, SyncError, ValueInvalid
 from keyferry.values import Ref
-from tests.contract.sql_stores import A_KEY, Server, holding, store
+from tests.contract.sql_stores import A_KEY, Server, asked, holding, store
 from tests.servers.sql import SERVERS
 from tests.standins.tcp_proxy import TcpProxy, proxy_before
 
@@ -64,20 +62,13 @@ class SqlSubject:
 
     @asynccontextmanager
     async def spoiled(self, ref: Ref) -> AsyncIterator[type[SyncError]]:
-        ((good,),) = self.asked("SELECT ciphertext FROM keyferry_secret WHERE name = %s", ref.id)
+        ((good,),) = asked(self.server, self.database, "SELECT ciphertext FROM keyferry_secret WHERE name = %s", ref.id)
         update = "UPDATE keyferry_secret SET ciphertext = %s WHERE name = %s"
-        self.asked(update, good[:-1] + bytes([good[-1] ^ 1]), ref.id)
+        asked(self.server, self.database, update, good[:-1] + bytes([good[-1] ^ 1]), ref.id)
         try:
             yield ValueInvalid
         finally:
-            self.asked(update, good, ref.id)
-
-    def asked(self, statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
-        """What the database answers to its administrator."""
-        opened = contextlib.closing(self.server.connection(self.database))
-        with opened as connection, connection.cursor() as cursor:
-            cursor.execute(statement, parameters)
-            return list(cursor.fetchall()) if cursor.description else []
+            asked(self.server, self.database, update, good, ref.id)
 
     async def close(self) -> None:
         for made in self._made:

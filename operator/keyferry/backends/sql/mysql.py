@@ -3,6 +3,7 @@
 import asyncio
 import socket
 import ssl
+import struct
 from collections.abc import Mapping
 from typing import Any
 
@@ -35,6 +36,7 @@ CODES: Mapping[int, Refusal] = {
     1227: Refusal.RIGHTS,
     1062: Refusal.RACED,
     1146: Refusal.TABLES,
+    1412: Refusal.TABLES,  # they were made while this transaction had begun
     1290: Refusal.READ_ONLY,
     1792: Refusal.READ_ONLY,
     1836: Refusal.READ_ONLY,
@@ -57,6 +59,10 @@ CODES: Mapping[int, Refusal] = {
     2006: Refusal.BROKEN_OFF,
     2013: Refusal.BROKEN_OFF,
 }
+
+
+# What the driver comes to over bytes that are no server's.
+_GARBLED = (AssertionError, AttributeError, LookupError, RuntimeError, TypeError, ValueError, struct.error)
 
 
 class Plain(Exception):
@@ -142,6 +148,8 @@ async def connect(place: ServerPlace, login: Login) -> Connection:
         await connection._connect()  # noqa: SLF001 - what aiomysql.connect does, which makes a class of its own
     except (aiomysql.Error, OSError, EOFError, Plain, Unsafe) as e:
         error = _told_at_login(e, about)
+    except _GARBLED:
+        error = told(Refusal.SENSELESS, about)
     else:
         return connection
     raise error

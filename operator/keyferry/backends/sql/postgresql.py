@@ -84,9 +84,11 @@ async def connect(place: ServerPlace, login: Login, kind: type[C], **more: Any) 
     except psycopg.Error as e:
         failure = e
     about = About(place, login, Need.READ)
-    if place.tls and _OF_TLS.search(str(failure)) and (error := await _wrong_with_tls(about)) is not None:
+    refusal = kind.refused(str(failure))
+    unclear = refusal in {Refusal.SENSELESS, Refusal.BROKEN_OFF} and place.tls and _OF_TLS.search(str(failure))
+    if unclear and (error := await _wrong_with_tls(about)) is not None:
         raise error
-    raise told(kind.refused(str(failure)), about)
+    raise told(refusal, about)
 
 
 def refusal_of(failure: Any) -> tuple[Refusal, str]:

@@ -1,5 +1,6 @@
 """A database on a server: its pool of connections, its transactions, and how its tables come about."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -70,7 +71,8 @@ class ServerDatabase:
         self._timeout = timeout
         self._working = 0
         self._closing = False
-        quiet.hold("psycopg", "aiomysql", "sqlalchemy.engine.Engine")
+        self._making = asyncio.Lock()
+        quiet.hold("psycopg", "aiomysql", "sqlalchemy.engine.Engine", "sqlalchemy.dialects.postgresql")
         registry.register("h2.psycopg", h2.__name__, h2.H2Dialect.__name__)
         kept = min(_IDLE, connections)
         self._engine = create_async_engine(
@@ -93,14 +95,16 @@ class ServerDatabase:
 
     async def run(self, work: Work[T], *, write: bool = False) -> T:
         """Work in one transaction. Where the tables are not there, they are made first. Raises SyncError."""
-        for made in (False, True):
-            try:
-                return await self._once(work, write=write)
-            except TablesMissing:
-                if made:
-                    break
-            await self._make()
-        raise BackendUnavailable(f"{self.place}: the tables were made and are not found: {self.place.remedy}")
+        try:
+            return await self._once(work, write=write)
+        except TablesMissing:
+            async with self._making:
+                await self._make()
+        try:
+            return await self._once(work, write=write)
+        except TablesMissing as e:
+            lost = f"{self.place}: the tables were made and are not found: {self.place.remedy}"
+            raise BackendUnavailable(lost) from e
 
     async def knock(self) -> None:
         """Log in as if for the first time. Raises SyncError."""
@@ -125,7 +129,7 @@ class ServerDatabase:
     async def _make(self) -> None:
         """Make what is missing, and whoever else does that meanwhile makes the same."""
         vault = Vault.new(schema.SCHEME, self._key.material)
-        with suppress(Raced):  # what the other one wrote counts
+        with suppress(Raced):  # another process makes the same, and what it wrote counts
             try:
                 await self._within(Need.BEGIN, lambda connection: _begin(connection, vault))
             except TablesMissing:
