@@ -48,7 +48,7 @@ controlplane: $(INSTALLED) ## Get etcd, kube-apiserver, kubectl, helm … (downl
 	$(BIN)/python -m tests.controlplane build
 
 # After the control plane: two builds at once would take twice as long each.
-servers: controlplane ## Get the servers behind backends that tests need: Vault (a build of some 5 minutes, once)
+servers: controlplane ## Get the servers behind backends that tests need: Vault (a build of some 5 minutes, once), SQL (packages)
 	$(BIN)/python -m tests.servers
 
 ## Checks

@@ -2,10 +2,14 @@
 
 import asyncio
 import contextlib
+import socket
+import ssl
+import threading
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -275,3 +279,59 @@ async def _talking(talk: Talk) -> AsyncIterator[int]:
     listening = await asyncio.start_server(served, "127.0.0.1", 0)
     async with listening:
         yield int(listening.sockets[0].getsockname()[1])
+
+
+CERTIFICATES: dict[str, tuple[dict[str, Any], str]] = {
+    "expired": ({"until": -3600.0, "since": -7200.0}, "has expired, or the operator's clock is off"),
+    "early": ({"since": 3600.0}, "is not yet valid, or the operator's clock is off"),
+}
+
+
+@pytest.mark.parametrize(("when", "words"), CERTIFICATES.values(), ids=CERTIFICATES)
+async def test_a_certificate_of_another_hour_is_told(
+    stores: Stores,
+    postgresql: PostgresqlServer,
+    mariadb: MariadbServer,
+    tmp_path: Path,
+    when: dict[str, Any],
+    words: str,
+):
+    authority = certificates.write(tmp_path, **when)
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(tmp_path / "apiserver.crt", tmp_path / "apiserver.key")
+
+    def as_postgresql(client: socket.socket) -> None:
+        client.recv(8, socket.MSG_WAITALL)
+        client.sendall(b"S")
+
+    def as_mysql(client: socket.socket) -> None:
+        packet = b"\x0a" + GREETING.replace(b"\xff\xf7", b"\xff\xff")  # it speaks TLS
+        client.sendall(len(packet).to_bytes(3, "little") + b"\0" + packet)
+        client.recv(36, socket.MSG_WAITALL)
+
+    for server, begin in ((postgresql, as_postgresql), (mariadb, as_mysql)):
+        with _shown(context, begin) as port:
+            held = {**holding(server).secrets, CA: {"ca.crt": authority}}
+            backend = stores(server, "db", more={"port": port}, cluster=SeededCluster(held), timeout=TIMEOUT)
+            await refused(backend, BackendUnavailable, words)
+
+
+@contextlib.contextmanager
+def _shown(context: ssl.SSLContext, begin: Callable[[socket.socket], None]) -> Iterator[int]:
+    """Somebody who shows this certificate after a beginning in clear; the port."""
+    listening = socket.create_server(("127.0.0.1", 0))
+
+    def serve() -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                client, _ = listening.accept()
+                with contextlib.suppress(OSError), client:
+                    begin(client)
+                    context.wrap_socket(client, server_side=True).close()
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    yield int(listening.getsockname()[1])
+    listening.shutdown(socket.SHUT_RDWR)
+    listening.close()
+    thread.join()
