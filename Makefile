@@ -48,7 +48,7 @@ controlplane: $(INSTALLED) ## Get etcd, kube-apiserver, kubectl, helm … (downl
 	$(BIN)/python -m tests.controlplane build
 
 # After the control plane: two builds at once would take twice as long each.
-servers: controlplane ## Get the servers behind backends that tests need: Vault (built in some 5 minutes, once), Elasticsearch, Prometheus
+servers: controlplane ## Get the servers that tests need: Vault (built in some 5 minutes, once), SQL, Elasticsearch, Prometheus
 	$(BIN)/python -m tests.servers
 
 ## Checks

@@ -18,6 +18,7 @@ class LogFormat(StrEnum):
 # These log requests with their headers and bodies at DEBUG: tokens and values.
 _LOUD = (
     "aiohttp",
+    "aiomysql",
     "aiosqlite",
     "asyncio",
     "azure",
@@ -28,6 +29,7 @@ _LOUD = (
     "grpc",
     "kubernetes",
     "msal",
+    "psycopg",
     "sqlalchemy",
     "urllib3",
 )

@@ -3,17 +3,25 @@
 import os
 import sys
 from collections.abc import Callable, Collection
+from functools import partial
 
 from tests.controlplane import binaries, gobuild
-from tests.servers import elasticsearch_jars, prometheus
+from tests.servers import elasticsearch_jars, h2_server, maven, programs, prometheus
 from tests.servers.sources import SOURCES
 
 # What is not built here, and which tests are left out where it cannot be had.
 OTHERS: dict[str, tuple[Callable[[], object], str]] = {
+    **{each.name: (partial(programs.got, each), f"those on {each.name}") for each in programs.PACKAGED},
+    "H2": (lambda: maven.jar(*h2_server.JAR), "those on H2"),
     "Elasticsearch": (elasticsearch_jars.ensure, elasticsearch_jars.LEFT_OUT),
     "Prometheus": (lambda: prometheus.ensure().prometheus, "those of alerts and dashboards"),
 }
-_NOT_TO_BE_HAD = (elasticsearch_jars.NotToBeHad, binaries.BinariesMissing)
+_NOT_TO_BE_HAD = (
+    elasticsearch_jars.NotToBeHad,
+    binaries.BinariesMissing,
+    programs.ProgramMissing,
+    maven.MavenFailed,
+)
 
 
 def main() -> int:

@@ -8,14 +8,15 @@ from keyferry.errors import SpecInvalid
 ENDPOINT_FLAG = "--allow-endpoint"
 
 _LABEL = r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
-_ADDRESS = re.compile(rf"https?://(\[[0-9A-Fa-f:.]+\]|({_LABEL}\.)*{_LABEL}\.?)(:(?P<port>[0-9]{{1,5}}))?/?")
+_ADDRESS = re.compile(rf"(\[[0-9A-Fa-f:.]+\]|({_LABEL}\.)*{_LABEL}\.?)(:(?P<port>[0-9]{{1,5}}))?/?")
 
 
-def checked_address(field: str, url: str, allowed: Callable[[str], bool]) -> str:
+def checked_address(field: str, url: str, allowed: Callable[[str], bool], *, scheme: str = "https?") -> str:
     """The address itself. Raises SpecInvalid where it is none, or one that the store may not send requests to."""
-    found = _ADDRESS.fullmatch(url)
-    if found is None or int(found["port"] or 0) > 65535:
-        raise SpecInvalid(f"{field}: {url} is no address; write one such as https://host.example:8443")
+    spoken, _, where = url.partition("://")
+    found = _ADDRESS.fullmatch(where)
+    if not re.fullmatch(scheme, spoken) or found is None or int(found["port"] or 0) > 65535:
+        raise SpecInvalid(f"{field}: {url} is no address; write one such as {scheme.rstrip('?')}://host.example:8443")
     if not allowed(url):
         raise SpecInvalid(
             f"{field}: this store may not send requests to {url}; whoever runs the operator can allow it with "

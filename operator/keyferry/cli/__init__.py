@@ -7,7 +7,7 @@ import typer
 
 def commands() -> typer.Typer:
     """The program with all its commands."""
-    from keyferry.cli import check, probe, run, secret  # noqa: PLC0415 - nothing is imported before it is asked for
+    from keyferry.cli import check, probe, run, secret, sql  # noqa: PLC0415 - nothing is imported before it is asked for
 
     app = typer.Typer(
         no_args_is_help=True,
@@ -19,6 +19,7 @@ def commands() -> typer.Typer:
     app.command("check", no_args_is_help=True)(check.check)
     app.command("probe", no_args_is_help=True)(probe.probe)
     app.add_typer(secret.app, name="secret")
+    app.add_typer(sql.app, name="sql")
     return app
 
 

@@ -66,4 +66,4 @@ class Session:
 
 def create(spec: Sql, context: Context) -> Session:
     """The backend of a store."""
-    return Session(FAR[spec.database], spec, context)
+    return Session(FAR[spec.database or ""], spec, context)

@@ -39,7 +39,9 @@ class Provider(Model):
     hcp: Hcp | None = Field(None, description="HCP Vault Secrets, a service that ended on 1 July 2026.")
     infisical: Infisical | None = Field(None, description="Infisical.")
     kubernetes: Kubernetes | None = Field(None, description="Secrets of another namespace, or of another cluster.")
-    sql: Sql | None = Field(None, description="A SQL table with encrypted values, kept by the operator (SQLite).")
+    sql: Sql | None = Field(
+        None, description="A SQL table with encrypted values: SQLite, PostgreSQL, MySQL, MariaDB, H2."
+    )
     vault: Vault | None = Field(None, description="HashiCorp Vault or OpenBao: a KV secrets engine.")
 
     @property

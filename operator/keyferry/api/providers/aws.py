@@ -125,10 +125,8 @@ class AwsSqs(Model):
     """A queue of SQS. Its messages are not read: that one is there is all that they say."""
 
     queue_url: QueueUrl = Field(
-        description="The queue's URL, such as https://sqs.eu-west-1.amazonaws.com/123456789012/keyferry; its region "
-        "need not be the store's. Each store needs a queue of its own. The store's login must be allowed "
-        "sqs:ReceiveMessage and sqs:DeleteMessage on it. A SecretStore may name queues at AWS's own addresses, and at "
-        "those that the operator allows."
+        description="The queue's URL, of any region. Each store needs a queue of its own, on which its login may do "
+        "sqs:ReceiveMessage and sqs:DeleteMessage. A SecretStore may name AWS's addresses, and those allowed."
     )
 
 

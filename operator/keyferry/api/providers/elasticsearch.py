@@ -70,9 +70,7 @@ class Elasticsearch(Model):
     cloud_id: Annotated[str, Field(max_length=1024)] | None = Field(
         None, description="The Cloud ID of a deployment, instead of addresses."
     )
-    ca_provider: CaProvider | None = Field(
-        None, description="The certificates to trust instead of those that the operator trusts."
-    )
+    ca_provider: CaProvider | None = Field(None, description="The only certificates to trust.")
     index: Index = Field(INDEX, description=f"The index, or an alias of one. Default: {INDEX}.")
     field_names: Annotated[dict[str, FieldName], Field(max_length=len(FIELDS))] = Field(
         default_factory=dict, alias="fields", description=f"Other names for the fields {', '.join(FIELDS)}."

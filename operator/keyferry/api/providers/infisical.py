@@ -86,7 +86,5 @@ class Infisical(Model):
         default=False,
         description="Whether what the folder imports belongs to it. Default: false.",
     )
-    ca_provider: CaProvider | None = Field(
-        None, description="The certificates to trust instead of those that the operator trusts."
-    )
+    ca_provider: CaProvider | None = Field(None, description="The only certificates to trust.")
     auth: InfisicalAuth = Field(description="How to log in.")

@@ -60,7 +60,7 @@ class CaProvider(Model):
 
     type: Literal["Secret", "ConfigMap"] = Field(description="Secret or ConfigMap.")
     name: ReferredName = Field(description="Its name.")
-    key: ReferredKey = Field(description="Its key, which holds certificates in PEM.")
+    key: ReferredKey = Field(description="Its key, in PEM.")
     namespace: ReferredName | None = Field(
         None,
         description="Its namespace. Required in a ClusterSecretStore; a SecretStore reads its own namespace only, and "

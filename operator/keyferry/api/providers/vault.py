@@ -82,7 +82,5 @@ class Vault(Model):
     root_engine: Path = Field("secret", description="Where the KV engine is mounted. Default: secret.")
     version: Literal["v1", "v2"] = Field("v2", description="The KV engine's version, v1 or v2. Default: v2.")
     namespace: Path | None = Field(None, description="The namespace, in Vault Enterprise and OpenBao.")
-    ca_provider: CaProvider | None = Field(
-        None, description="The certificates to trust instead of those that the operator trusts."
-    )
+    ca_provider: CaProvider | None = Field(None, description="The only certificates to trust.")
     auth: VaultAuth = Field(description="How to log in.")

@@ -29,6 +29,10 @@ class Place:
     def path(self) -> Path:
         return self.folders[1] / f"{self.database}.db"
 
+    @property
+    def remedy(self) -> str:
+        return f"move the file {self.path} away"
+
     def __str__(self) -> str:
         owner = f"of namespace {self.namespace}" if self.namespace else "of the cluster's stores"
         return f"SQLite database {self.database} {owner}"

@@ -1,43 +1,32 @@
 """SQLite: how a database is made, opened and locked. Everything that blocks runs on the connection's own thread."""
 
-import logging
 import os
 import sqlite3
 import stat
 import tempfile
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from contextlib import suppress
 from pathlib import Path
+from typing import TypeVar
 
 import aiosqlite
-from sqlalchemy import Connection, create_engine, event, insert, select
+from sqlalchemy import Connection, create_engine, event, insert
 from sqlalchemy.engine import URL
-from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
-from keyferry.backends.cipher import Cipher, Vault
-from keyferry.backends.sql import schema
-from keyferry.backends.sql.failures import VOLUME
+from keyferry.backends.cipher import Vault
+from keyferry.backends.sql import quiet, schema
+from keyferry.backends.sql.database import Key, Work, cipher_of, meta_row
+from keyferry.backends.sql.failures import VOLUME, mapped
+from keyferry.backends.sql.login import Login
 from keyferry.backends.sql.place import Place
 from keyferry.backends.sql.table import Table
-from keyferry.errors import AuthFailed, BackendUnavailable
+from keyferry.errors import BackendUnavailable
 
-_LOUD = ("aiosqlite", "sqlalchemy.engine.Engine")
-
-
-@dataclass(frozen=True, slots=True)
-class Key:
-    """The key of a database, and where it is from."""
-
-    material: bytes
-    source: str  # such as: Secret payments/sql, key key
-
-    def __repr__(self) -> str:
-        return f"Key({self.source})"
+T = TypeVar("T")
 
 
-class Database:
+class SqliteDatabase:
     """One SQLite file under one key.
 
     Every transaction opens the file anew. That costs a few milliseconds and saves all that a pool would need: threads
@@ -49,8 +38,7 @@ class Database:
         self._place = place
         self._key = key
         self._busy = busy
-        for name in _LOUD:
-            logging.getLogger(name).addFilter(_no_parameters)
+        quiet.hold("aiosqlite", "sqlalchemy.engine.Engine")
         self._engine = create_async_engine(
             URL.create("sqlite+aiosqlite", database=str(place.path)),
             poolclass=NullPool,
@@ -59,11 +47,19 @@ class Database:
         )
         event.listen(self._engine.sync_engine, "begin", _begin)
 
-    @asynccontextmanager
-    async def transaction(self, *, write: bool = False) -> AsyncIterator[Table]:
-        """The table at one moment; what is written is there as a whole when the block ends well."""
-        async with self._engine.execution_options(keyferry_write=write).begin() as connection:
-            yield Table(connection, await self._cipher(connection))
+    def same(self, login: Login | None, key: Key) -> bool:
+        """Whether this is the database under just these."""
+        return login is None and key == self._key
+
+    async def knock(self) -> None:
+        """There is nobody to log in to."""
+
+    async def run(self, work: Work[T], *, write: bool = False) -> T:
+        """Work in one transaction. Raises SyncError."""
+        with mapped(self._place):
+            async with self._engine.execution_options(keyferry_write=write).begin() as connection:
+                cipher = cipher_of(await meta_row(connection), self._key, self._place)
+                return await work(Table(connection, cipher))
 
     async def aclose(self) -> None:
         await self._engine.dispose()
@@ -86,27 +82,6 @@ class Database:
         connection.text_factory = lambda text: text.decode(errors="replace")
         return connection
 
-    async def _cipher(self, connection: AsyncConnection) -> Cipher:
-        meta = schema.meta.c
-        columns = (meta.schema_version, meta.database_id, meta.salt, meta.key_check)
-        row = (await connection.execute(select(*columns).where(meta.id == 1))).first()
-        if row is None or row[0] != schema.VERSION:
-            found = "has no" if row is None else f"has the unknown version {row[0]!r:.20} of the"
-            raise BackendUnavailable(
-                f"{self._place} ({self._place.path}) {found} schema, where this Keyferry knows version "
-                f"{schema.VERSION}; use the Keyferry that wrote it, or move the file away"
-            )
-        _, database_id, salt, key_check = row
-        whole = isinstance(database_id, str) and isinstance(salt, bytes) and isinstance(key_check, bytes)
-        vault = Vault(schema.SCHEME, database_id, salt, key_check) if whole else None
-        cipher = vault.cipher(self._key.material) if vault else None
-        if cipher is None:
-            raise AuthFailed(
-                f"{self._place}: {self._key.source} does not hold the key that the database was made with; "
-                "put that key back, or name another database"
-            )
-        return cipher
-
 
 class _Connection(sqlite3.Connection):
     """Gives its lock back when it is closed within a transaction, as it is when a call takes too long.
@@ -124,11 +99,6 @@ def _begin(connection: Connection) -> None:
     """Start a transaction in SQLite's own words: Python's driver would start one too late, and lock too late."""
     write = connection.get_execution_options().get("keyferry_write")
     connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
-
-
-def _no_parameters(record: logging.LogRecord) -> bool:
-    """At DEBUG these libraries log statements with all that is in them, whatever the root logger's owner meant."""
-    return record.levelno >= logging.WARNING
 
 
 def _prepare(place: Place, key: bytes) -> None:

@@ -6,11 +6,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import func, select
+from sqlalchemy.dialects import mysql, postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keyferry.backends.cipher import Cipher, Identity, Sealed
-from keyferry.backends.sql.schema import LONGEST_NAME, secret
+from keyferry.backends.sql.schema import LONGEST_BYTES, LONGEST_NAME, Name, secret
 from keyferry.values import Entry, Value
+
+_UNMADE = 0  # the version of a row that is being made; nobody but who makes it ever sees it
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,14 +58,15 @@ class Table:
         name = secret.c.name
         query = select(name, secret.c.version, secret.c.tags).where(secret.c.nonce.is_not(None), name > after)
         if prefix:  # the comparison finds the place in the index; LIKE would not tell `a` from `A` everywhere
-            query = query.where(name >= prefix, func.substr(name, 1, len(prefix)) == prefix)
+            length = Name().units(prefix, self.connection.dialect)
+            query = query.where(name >= prefix, func.substr(name, 1, length, type_=Name()) == prefix)
         return [_listed(*row) for row in await self.connection.execute(query.order_by(name).limit(size))]
 
     async def put(self, name: str, data: bytes, tags: Mapping[str, str], *, now: int) -> int:
         """Write the row and return its new version."""
+        await self._claim(name)
         found = await self.connection.execute(select(secret.c.version).where(secret.c.name == name).with_for_update())
-        row = found.first()
-        version = _next(row[0] if row else None, now)
+        version = _next(found.scalar_one(), now)
         sealed = self.cipher.seal(Identity(name, version, tags), data)
         values = {
             "version": version,
@@ -71,9 +75,19 @@ class Table:
             "nonce": sealed.nonce,
             "ciphertext": sealed.ciphertext,
         }
-        write = secret.update().where(secret.c.name == name) if row else secret.insert().values(name=name)
-        await self.connection.execute(write.values(values))
+        await self.connection.execute(secret.update().where(secret.c.name == name).values(values))
         return version
+
+    async def _claim(self, name: str) -> None:
+        """See to it that there is a row to lock: of two who make a secret at once, the second waits for the first."""
+        empty = {"name": name, "version": _UNMADE, "tags": "{}", "updated_at": 0}
+        if self.connection.dialect.name == "mysql":
+            # Not INSERT IGNORE: two who share the lock that it takes would both wait for the other.
+            made = mysql.insert(secret).values(empty)
+            await self.connection.execute(made.on_duplicate_key_update(name=secret.c.name))
+            return
+        insert = sqlite.insert if self.connection.dialect.name == "sqlite" else postgresql.insert
+        await self.connection.execute(insert(secret).values(empty).on_conflict_do_nothing())
 
     async def delete(self, name: str, *, now: int) -> bool:
         """Whether there was a value to delete. The row stays, so that its version goes on."""
@@ -82,9 +96,10 @@ class Table:
         return (await self.connection.execute(there.values(gone))).rowcount > 0
 
 
-def is_name(name: str) -> bool:
-    """Whether a secret can have this name."""
-    return 0 < len(name) <= LONGEST_NAME and name.isprintable()
+def is_name(name: str, *, indexed: bool = False) -> bool:
+    """Whether a secret can have this name. `indexed`: on a server, whose indices limit its bytes as well."""
+    printable = 0 < len(name) <= LONGEST_NAME and name.isprintable()
+    return printable and (not indexed or len(name.encode()) <= LONGEST_BYTES)
 
 
 def parsed_tags(text: Any) -> dict[str, str] | None:
@@ -110,4 +125,4 @@ def _next(version: Any, now: int) -> int:
 
     Where a database is lost and filled again, no version may return: what was read before would pass for current.
     """
-    return version + 1 if isinstance(version, int) else now
+    return version + 1 if isinstance(version, int) and version != _UNMADE else now

@@ -10,6 +10,7 @@ from keyferry.api.providers.references import SecretKeyRef
 from keyferry.api.providers.sql import Sql, SqlEncryption
 from keyferry.backends.base import Catalogue, Writer
 from keyferry.backends.sql.backend import LARGEST_ANSWER, LARGEST_VALUE, SqlBackend
+from keyferry.backends.sql.sqlite import SqliteDatabase
 from keyferry.errors import (
     AuthFailed,
     CredentialsMissing,
@@ -167,7 +168,7 @@ async def test_a_catalogue_costs_a_call_a_page(database: SqliteSubject, there: i
 
 async def test_the_catalogue_never_touches_a_ciphertext(backend: SqlBackend):
     await backend.check()
-    assert backend._database
+    assert isinstance(backend._database, SqliteDatabase)
     said: list[str] = []
     event.listen(backend._database._engine.sync_engine, "before_cursor_execute", lambda *told: said.append(told[2]))
     await names(backend, Scope(name_prefix="a"))

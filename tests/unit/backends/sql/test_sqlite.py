@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from keyferry.backends.sql.backend import SqlBackend
+from keyferry.backends.sql.sqlite import SqliteDatabase
 from keyferry.errors import BackendUnavailable
 from keyferry.values import Ref, Scope, Value
 from tests.contract.subjects.sql import SqliteSubject
@@ -218,7 +219,7 @@ async def test_a_connection_closed_within_a_transaction_gives_its_lock_back(
     backend: SqlBackend, database: SqliteSubject
 ):
     await backend.check()
-    assert backend._database
+    assert isinstance(backend._database, SqliteDatabase)
     connection = backend._database._open()
     connection.execute("BEGIN IMMEDIATE")
     held = connection.execute("SELECT * FROM keyferry_meta")
