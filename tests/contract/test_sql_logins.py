@@ -281,6 +281,24 @@ async def _talking(talk: Talk) -> AsyncIterator[int]:
         yield int(listening.sockets[0].getsockname()[1])
 
 
+async def test_a_postgresql_that_asks_for_the_password_in_clear_does_not_get_it(
+    stores: Stores, postgresql: PostgresqlServer
+):
+    sent = bytearray()
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        sent.extend(await reader.read(4096))
+        writer.write(b"R" + (8).to_bytes(4, "big") + (3).to_bytes(4, "big"))  # AuthenticationCleartextPassword
+        sent.extend(await reader.read())
+
+    async with _talking(talk) as port:
+        more = {"port": port, "tls": "Disabled", "caProvider": None}
+        backend = stores(postgresql, "db", login=("admin", PASSWORD), more=more, timeout=TIMEOUT)
+        await refused(backend, AuthFailed, "in a way that Keyferry does not")
+    assert b"admin" in sent
+    assert PASSWORD.encode() not in sent
+
+
 CERTIFICATES: dict[str, tuple[dict[str, Any], str]] = {
     "expired": ({"until": -3600.0, "since": -7200.0}, "has expired, or the operator's clock is off"),
     "early": ({"since": 3600.0}, "is not yet valid, or the operator's clock is off"),

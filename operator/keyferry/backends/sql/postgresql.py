@@ -6,11 +6,12 @@ import re
 import ssl
 import struct
 from collections.abc import AsyncIterator, Mapping
-from typing import Any, TypeVar
+from contextvars import ContextVar
+from typing import Any, Self, TypeVar
 
 import psycopg
 from psycopg import waiting
-from psycopg.abc import PQGen
+from psycopg.abc import PQGen, PQGenConn
 
 from keyferry.backends.calling import apart
 from keyferry.backends.sql.login import Login, ServerPlace
@@ -58,6 +59,10 @@ _PHRASES = (
 _OF_TLS = re.compile("SSL|TLS|certificate", re.IGNORECASE)
 
 
+# What is being connected by whoever runs; psycopg itself lets go of it only when it is collected as garbage.
+_beginnings: ContextVar[list[PQGenConn[Any]]] = ContextVar("beginnings")
+
+
 class Connection(psycopg.AsyncConnection[Any]):
     """One that is cut where nobody waits for it any more: psycopg itself would wait for the server for ten seconds."""
 
@@ -69,6 +74,12 @@ class Connection(psycopg.AsyncConnection[Any]):
             raise
 
     @classmethod
+    def _connect_gen(cls, conninfo: str = "") -> PQGenConn[Self]:
+        beginning = super()._connect_gen(conninfo)
+        _beginnings.get().append(beginning)
+        return beginning
+
+    @classmethod
     def refused(cls, words: str) -> Refusal:
         """What libpq's words mean when a connection fails."""
         return next((each for phrase, each in _PHRASES if re.search(phrase, words)), Refusal.SENSELESS)
@@ -78,14 +89,20 @@ async def connect(place: ServerPlace, login: Login, kind: type[C], **more: Any) 
     """A connection that is logged in. Raises SyncError."""
     if login.authority:
         context_of(login.authority, login.source)  # says what libpq would not: that these are no certificates
-    try:
-        with as_file(await _trusted(place, login)) as file:
-            return await kind.connect(**_parameters(place, login, file), prepare_threshold=None, **more)
-    except psycopg.Error as e:
-        failure = e
+    with as_file(await _trusted(place, login)) as file:
+        parameters = {**_parameters(place, login, file), "prepare_threshold": None, **more}
+        begun: list[PQGenConn[Any]] = []
+        _beginnings.set(begun)
+        try:
+            return await kind.connect(**parameters)
+        except psycopg.Error as e:
+            said = str(e)
+        finally:
+            for each in begun:
+                each.close()  # where nobody waits any more, the server is left at once and not when Python tidies up
     about = About(place, login, Need.READ)
-    refusal = kind.refused(str(failure))
-    unclear = refusal in {Refusal.SENSELESS, Refusal.BROKEN_OFF} and place.tls and _OF_TLS.search(str(failure))
+    refusal = kind.refused(said)
+    unclear = refusal in {Refusal.SENSELESS, Refusal.BROKEN_OFF} and place.tls and _OF_TLS.search(said)
     if unclear and (error := await _wrong_with_tls(about)) is not None:
         raise error
     raise told(refusal, about)
@@ -114,6 +131,8 @@ async def _trusted(place: ServerPlace, login: Login) -> bytes:
 def _parameters(place: ServerPlace, login: Login, file: str) -> dict[str, Any]:
     """Every one that libpq would otherwise take from the environment or a home folder, and that matters."""
     tls = {"sslmode": "verify-full", "sslrootcert": file} if place.tls else {"sslmode": "disable"}
+    if not place.tls and place.scheme != "h2":  # which knows no other login
+        tls["require_auth"] = "!password"  # whoever asks for the password itself does not get it in clear
     return {
         "host": place.host,
         "port": place.port,
