@@ -7,7 +7,7 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from keyferry.api.providers import Provider
@@ -20,6 +20,7 @@ from tests.contract.context import SeededCluster, context
 from tests.contract.infisical_stores import client
 from tests.contract.kubernetes_stores import Reader
 from tests.servers import elasticsearch_server, vault_server
+from tests.servers.sql import SERVERS
 from tests.standins.aws import AwsStandIn
 from tests.standins.azure import AzureStandIn
 from tests.standins.gcp import PROJECT, GcpStandIn
@@ -40,6 +41,9 @@ class Source:
     put: Callable[[Mapping[str, str]], object]
     property: str = ""  # of the JSON that a value is
     told: str = ""  # how it tells that something changed, where it does so by itself
+
+
+Opens = Callable[[Ground, str], AbstractContextManager[Source]]  # for the namespace that its store's login is in
 
 
 def each(put: Callable[[str, str], object]) -> Callable[[Mapping[str, str]], None]:
@@ -180,6 +184,26 @@ def sqlite(ground: Ground, namespace: str) -> Iterator[Source]:
     yield of_writer(ground, {"sql": {"database": "bench", "encryption": {"keySecretRef": ref(namespace, "key")}}})
 
 
+def sql(name: str, told: str = "") -> Opens:
+    """A real server of that name."""
+
+    @contextlib.contextmanager
+    def opened(ground: Ground, namespace: str) -> Iterator[Source]:
+        server = SERVERS[name].get()
+        database = server.database()
+        secure = hasattr(server, "ca")
+        spec = {
+            server.scheme: {"host": "127.0.0.1", "port": server.port, "database": database},
+            "auth": {"secretRef": ref(namespace, "password")},
+            "encryption": {"keySecretRef": ref(namespace, "key")},
+            **({"caProvider": authority(namespace)} if secure else {"tls": "Disabled"}),
+        }
+        login = {"username": "admin", "password": server.password, "ca.crt": server.ca.read_text() if secure else ""}
+        yield replace(of_writer(ground, {"sql": spec}, **login), told=told)
+
+    return opened
+
+
 def of_writer(ground: Ground, provider: Mapping[str, Any], **login: str) -> Source:
     """A store that only Keyferry writes to, because its values are encrypted."""
     held = {"key": KEY, **login}
@@ -198,7 +222,7 @@ def of_writer(ground: Ground, provider: Mapping[str, Any], **login: str) -> Sour
     return Source(provider, held, lambda values: asyncio.run(put(values)))
 
 
-SOURCES: Mapping[str, Callable[[Ground, str], AbstractContextManager[Source]]] = {
+SOURCES: Mapping[str, Opens] = {
     "AWS Secrets Manager": aws,
     "Azure Key Vault": azure,
     "Elasticsearch": elasticsearch,
@@ -207,5 +231,8 @@ SOURCES: Mapping[str, Callable[[Ground, str], AbstractContextManager[Source]]] =
     "HCP Vault Secrets": hcp,
     "Infisical": infisical,
     "Kubernetes": kubernetes,
+    "SQL on H2": sql("h2"),
+    "SQL on MariaDB": sql("mariadb"),
+    "SQL on PostgreSQL": sql("postgresql", "NOTIFY"),
     "SQL on SQLite": sqlite,
 }
