@@ -1,0 +1,20 @@
+"""What the threat model calls as witness is there."""
+
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGE = (ROOT / "docs" / "threat-model.md").read_text()
+
+
+def test_every_test_that_it_names_is_one():
+    named = set(re.findall(r"`(test_\w+)`", PAGE))
+    sources = "".join(path.read_text() for path in (ROOT / "tests").rglob("test_*.py"))
+    assert len(named) > 25
+    assert sorted(named - set(re.findall(r"def (test_\w+)\(", sources))) == []
+
+
+def test_every_decision_that_it_names_is_one():
+    numbers = set(re.findall(r"\b(\d{3})\b", re.sub(r"`[^`]*`|\]\([^)]*\)|AES-256", "", PAGE)))
+    assert len(numbers) > 8
+    assert sorted(numbers - {path.name[:3] for path in (ROOT / "docs" / "decisions").glob("*.md")}) == []
