@@ -6,6 +6,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -149,7 +150,7 @@ def test_nothing_differs_from_what_was_applied_so_that_git_and_cluster_agree(rea
         assert set(live["metadata"]["annotations"]) == {"kubectl.kubernetes.io/last-applied-configuration"}
 
 
-CASES = {
+CASES: dict[str, tuple[dict[str, Any], str, str]] = {
     "in sync": ({}, "Synced", "Healthy"),
     "may heal": ({"keys": {"value": "nowhere"}}, "RemoteSecretMissing", "Progressing"),
     "only an edit heals it": ({"store": "nowhere"}, "StoreNotFound", "Degraded"),
@@ -161,7 +162,7 @@ CASES = {
 def test_argo_cd_and_flux_read_what_the_operator_wrote_alike(reader, case):
     spec, reason, word = CASES[case]
     name = case.replace(" ", "-")
-    given = {"store": "team", "kind": "SecretStore", "keys": {"value": "db"}, **spec}
+    given: dict[str, Any] = {"store": "team", "kind": "SecretStore", "keys": {"value": "db"}, **spec}
     reader.world.apply(external_secret(reader.namespace, name, **given))
     reader.world.eventually(
         lambda: reader.world.ready(reader.namespace, name).reason == reason, within=SOON, what=f"{name} to say {reason}"

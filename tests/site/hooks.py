@@ -18,6 +18,7 @@ LINK = re.compile(r"\]\(([^)#:\s]+)(#[^)\s]*)?\)")
 TITLE = re.compile(r"^# (.+)$", re.MULTILINE)
 BESIDE = "repository"  # the folder of the site for what is not of docs/
 LISTED = {"providers": "Providers", "decisions": "Decisions", "runbooks": "Runbooks"}
+FRONT = ("index.md", "README.md")  # what a folder shows of itself, on GitHub the latter
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
@@ -25,7 +26,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     docs = Path(config.docs_dir)
     for folder, title in LISTED.items():
         pages = sorted((docs / folder).glob("*.md"))
-        if pages and not (docs / folder / "index.md").exists():
+        if pages and not _front(docs / folder):
             content = f"# {title}\n\n" + "".join(f"- [{_title(page)}]({page.name})\n" for page in pages)
             files.append(File.generated(config, f"{folder}/index.md", content=content))
     for target in sorted({each for page in docs.rglob("*.md") for each in _outside(page, docs)}):
@@ -41,7 +42,7 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
     def within(link: re.Match[str]) -> str:
         target = (at.parent / link[1]).resolve()
         if target.is_dir() and target.is_relative_to(docs):
-            return f"]({link[1].rstrip('/')}/index.md)"
+            return f"]({link[1].rstrip('/')}/{_front(target) or FRONT[0]})"
         if target in _outside(at, docs):
             up = "../" * page.file.src_uri.count("/")
             return f"]({up}{BESIDE}/{target.relative_to(docs.parent).as_posix()})"
@@ -72,6 +73,11 @@ def indented(markdown: str) -> str:
             done.append("")
         done.append(" " * becomes + line[was:] if line.strip() and not line[:was].strip() else line)
     return "\n".join(done)
+
+
+def _front(folder: Path) -> str:
+    """The name of the page that stands for a folder; empty where it has none of its own."""
+    return next((name for name in FRONT if (folder / name).exists()), "")
 
 
 def _title(page: Path) -> str:

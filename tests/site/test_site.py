@@ -3,6 +3,7 @@
 import itertools
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections import Counter
@@ -26,47 +27,72 @@ by_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_
 
 
 class Tags(HTMLParser):
-    """The tags of a document with their attributes, within `only` where it is given, and the links for people."""
+    """The tags of a document with their attributes, and in how many entries of lists each stands."""
 
     def __init__(self, text: str, *, only: str = "") -> None:
         super().__init__()
         self.found: list[tuple[str, dict[str, str | None]]] = []
-        self.only, self.within = only, not only
+        self.depths: list[int] = []
+        self.only, self.within, self.depth = only, not only, 0
         self.feed(text)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.within = self.within or tag == self.only
         if self.within:
             self.found.append((tag, dict(attrs)))
+            self.depths.append(self.depth)
+            self.depth += tag == "li"
 
     def handle_endtag(self, tag: str) -> None:
         if tag == self.only:
             self.within = False
+        if self.within:
+            self.depth -= tag == "li"
 
 
-@pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The site, built anew; a link or an anchor that leads nowhere fails here."""
-    folder = tmp_path_factory.mktemp("site")
-    done = subprocess.run(
-        [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(folder)],
-        cwd=ROOT,
+def build(root: Path, site: Path) -> subprocess.CompletedProcess[str]:
+    """What `make docs` does."""
+    return subprocess.run(
+        [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(site)],
+        cwd=root,
         env={**os.environ, "NO_MKDOCS_2_WARNING": "1"},
         capture_output=True,
         text=True,
         check=False,
         timeout=BUILT_WITHIN,
     )
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    """All that the site is made of, to be changed."""
+    for folder in ("docs", "examples", "tests/site"):
+        shutil.copytree(ROOT / folder, tmp_path / folder)
+    shutil.copy(ROOT / "mkdocs.yml", tmp_path)
+    return tmp_path
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The site, built anew; a link or an anchor that leads nowhere fails here."""
+    folder = tmp_path_factory.mktemp("site")
+    done = build(ROOT, folder)
     assert done.returncode == 0, done.stderr
     return folder
 
 
+def address(page: Path) -> str:
+    """Where the site has a page."""
+    path = page.relative_to(DOCS)
+    return path.with_name(path.name.replace("README.md", "index.md")).with_suffix(".html").as_posix()
+
+
 def built(site: Path, page: Path) -> str:
-    return (site / page.relative_to(DOCS)).with_suffix(".html").read_text()
+    return (site / address(page)).read_text()
 
 
-def counted(tags: Tags) -> Counter[str]:
-    return Counter(tag for tag, _ in tags.found if tag in COUNTED)
+def counted(tags: Tags) -> Counter[tuple[str, int]]:
+    return Counter((tag, depth) for (tag, _), depth in zip(tags.found, tags.depths, strict=True) if tag in COUNTED)
 
 
 def slugs(markdown: str) -> Iterator[str]:
@@ -97,8 +123,7 @@ def test_a_page_has_the_anchors_that_it_has_on_github(site, page):
 
 def test_every_page_is_reached_by_the_navigation(site):
     listed = {attributes.get("href") for tag, attributes in Tags((site / "index.html").read_text()).found if tag == "a"}
-    wanted = {page.relative_to(DOCS).with_suffix(".html").as_posix() for page in PAGES if page.name != "index.md"}
-    assert sorted(wanted - listed) == []
+    assert sorted({address(page) for page in PAGES} - listed) == []
 
 
 def test_no_page_loads_anything_from_another_host(site):
@@ -130,22 +155,22 @@ def test_what_pages_link_to_beside_docs_is_part_of_the_site(site):
     ).read_bytes()
 
 
-def test_a_link_that_leads_nowhere_fails_the_build(tmp_path):
-    for name in ("mkdocs.yml", "tests/site/hooks.py"):
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_bytes((ROOT / name).read_bytes())
-    (tmp_path / "docs").mkdir()
-    (tmp_path / "docs" / "index.md").write_text("# Here\n\n[gone](gone.md) [nowhere](#nowhere) [out](../gone.yaml)\n")
-    done = subprocess.run(
-        [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(tmp_path / "site")],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=BUILT_WITHIN,
-    )
+def test_a_link_that_leads_nowhere_fails_the_build(copy):
+    (copy / "docs" / "cli.md").write_text("# Here\n\n[gone](gone.md) [nowhere](#nowhere) [out](../gone.yaml)\n")
+    done = build(copy, copy / "site")
     assert done.returncode != 0
     assert [word for word in ("gone.md", "#nowhere", "gone.yaml") if word not in done.stderr] == []
+
+
+def test_a_new_page_is_in_the_navigation_by_itself(copy):
+    new = [f"{folder}/999-new" for folder in ("providers", "decisions", "runbooks", "reference")] + ["new", "image"]
+    (copy / "docs" / "runbooks").mkdir(exist_ok=True)
+    for name in new:
+        (copy / "docs" / f"{name}.md").write_text("# New\n")
+    done = build(copy, copy / "site")
+    assert done.returncode == 0, done.stderr
+    listed = {attributes.get("href") for tag, attributes in Tags((copy / "site" / "index.html").read_text()).found}
+    assert sorted({f"{name}.html" for name in new} - {str(each) for each in listed}) == []
 
 
 @pytest.mark.parametrize("page", OUTSIDE, ids=lambda page: page.relative_to(ROOT).as_posix())
