@@ -20,6 +20,7 @@ INSTALLED := $(VENV)/.installed
 UV := $(BIN)/python .ci/uv.py
 
 .PHONY: help setup controlplane servers fmt lint types imports generate check static format-check generated
+.PHONY: docs docs-serve
 .PHONY: test test-unit test-cluster demo up bench image kind kind-down lock clean
 
 help: ## List these commands
@@ -86,11 +87,23 @@ check: static test-unit ## Everything that needs no server: format, lint, types,
 test: static controlplane servers ## Everything: the checks, and all tests in one run
 	$(PYTEST)
 
-test-unit: $(INSTALLED) ## Only the tests of what is pure
-	$(BIN)/pytest tests/unit tests/controlplane
+test-unit: $(INSTALLED) ## Only the tests of what is pure, and of the pages
+	$(BIN)/pytest tests/unit tests/controlplane tests/site
 
 test-cluster: controlplane servers ## Only the tests on a real Kubernetes API
 	$(PYTEST) tests/cluster
+
+## Read about it
+
+# What it says of MkDocs' future is in docs/decisions/180; it would say so at every build.
+docs docs-serve: export NO_MKDOCS_2_WARNING = 1
+
+docs: $(INSTALLED) ## The pages as a site in build/site; a link that leads nowhere is an error
+	$(BIN)/mkdocs build --strict --quiet
+	@echo "build/site/index.html"
+
+docs-serve: $(INSTALLED) ## The same at http://127.0.0.1:8000, built anew when a page changes, until Ctrl-C
+	$(BIN)/mkdocs serve --strict
 
 ## See it work
 

@@ -17,13 +17,13 @@ from keyferry.errors import BackendUnavailable, NamespaceDenied, SpecInvalid, St
 from keyferry.fetch.budget import Budget
 from keyferry.kube.client import Json, Kube, connect, path
 from keyferry.kube.cluster import StoreCluster
-from keyferry.kube.errors import NotFound
+from keyferry.kube.errors import Forbidden, NotFound
 from keyferry.kube.official import ConfigException, list_kube_config_contexts
 from keyferry.kube.status import API
 from keyferry.policy.mapping import ByNames, ByPaths, ByTags, Place, checked_key, mapping_of
 from keyferry.policy.namespaces import hierarchy, served
 from keyferry.settings import Settings
-from keyferry.values import Entry, Scope, StoreKey
+from keyferry.values import Entry, Key, Scope, StoreKey
 
 
 def context_namespace() -> str:
@@ -92,9 +92,17 @@ async def applied(kube: Kube, key: StoreKey) -> Json:
     """The store as it is in the cluster. Raises StoreNotFound."""
     resource = "secretstores" if key.namespace else "clustersecretstores"
     try:
-        return await kube.get(path(API, resource, key.namespace, key.name))
+        return await _read(kube, API, resource, Key(key.namespace, key.name))
     except NotFound:
         raise StoreNotFound(f"there is no {key}") from None
+
+
+async def _read(kube: Kube, version: str, resource: str, key: Key) -> Json:
+    """One object, by the right to get it or, in the operator's pod, by its right to list. Raises NotFound."""
+    try:
+        return await kube.get(path(version, resource, key.namespace, key.name))
+    except Forbidden:
+        return await kube.one(version, resource, key.namespace, key.name)
 
 
 def parsed(key: StoreKey, body: Json) -> SecretStoreSpec:
@@ -125,7 +133,7 @@ async def _view(
     if not where.namespace:
         raise SpecInvalid(f"{where.store} has a part for each namespace: say whose is meant (--namespace)")
     try:
-        namespace = await kube.get(path("v1", "namespaces", name=where.namespace))
+        namespace = await _read(kube, "v1", "namespaces", Key("", where.namespace))
     except NotFound:
         raise SpecInvalid(f"there is no namespace {where.namespace}") from None
     metadata = namespace["metadata"]
