@@ -17,7 +17,7 @@ from keyferry.errors import BackendUnavailable, NamespaceDenied, SpecInvalid, St
 from keyferry.fetch.budget import Budget
 from keyferry.kube.client import Json, Kube, connect, path
 from keyferry.kube.cluster import StoreCluster
-from keyferry.kube.errors import NotFound
+from keyferry.kube.errors import Forbidden, NotFound
 from keyferry.kube.official import ConfigException, list_kube_config_contexts
 from keyferry.kube.status import API
 from keyferry.policy.mapping import ByNames, ByPaths, ByTags, Place, checked_key, mapping_of
@@ -92,9 +92,17 @@ async def applied(kube: Kube, key: StoreKey) -> Json:
     """The store as it is in the cluster. Raises StoreNotFound."""
     resource = "secretstores" if key.namespace else "clustersecretstores"
     try:
-        return await kube.get(path(API, resource, key.namespace, key.name))
+        return await _found(kube, API, resource, key.namespace, key.name)
     except NotFound:
         raise StoreNotFound(f"there is no {key}") from None
+
+
+async def _found(kube: Kube, api: str, resource: str, namespace: str, name: str) -> Json:
+    """By the right to get it, or to list its kind, which is what the operator has in its pod. Raises KubeError."""
+    try:
+        return await kube.get(path(api, resource, namespace, name))
+    except Forbidden:
+        return await kube.one(api, resource, namespace, name)
 
 
 def parsed(key: StoreKey, body: Json) -> SecretStoreSpec:
@@ -125,7 +133,7 @@ async def _view(
     if not where.namespace:
         raise SpecInvalid(f"{where.store} has a part for each namespace: say whose is meant (--namespace)")
     try:
-        namespace = await kube.get(path("v1", "namespaces", name=where.namespace))
+        namespace = await _found(kube, "v1", "namespaces", "", where.namespace)
     except NotFound:
         raise SpecInvalid(f"there is no namespace {where.namespace}") from None
     metadata = namespace["metadata"]
