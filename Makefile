@@ -9,7 +9,7 @@ PYTHON ?= python3# any Python from 3.11 on; it only makes the virtual environmen
 CONTAINERS ?= docker# or podman
 BUILD_OPTIONS ?=
 IMAGE ?= keyferry:dev
-BASE ?= python:3.11-slim# the image that the operator's image stands on
+BASE ?=# the image that the operator's image stands on; without it, what the Dockerfile pins
 CLUSTER ?= keyferry# the name of kind's cluster
 
 VENV := .venv
@@ -21,7 +21,7 @@ UV := $(BIN)/python .ci/uv.py
 
 .PHONY: help setup controlplane servers fmt lint types imports generate check static format-check generated
 .PHONY: docs docs-serve
-.PHONY: test test-unit test-cluster demo up bench image kind kind-down lock clean
+.PHONY: test test-unit test-cluster image-test image-for-tests demo up bench image kind kind-down lock clean
 
 help: ## List these commands
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -84,7 +84,7 @@ check: static test-unit ## Everything that needs no server: format, lint, types,
 
 ## Tests
 
-test: static controlplane servers ## Everything: the checks, and all tests in one run
+test: static controlplane servers image-for-tests ## Everything: the checks, and all tests in one run
 	$(PYTEST)
 
 test-unit: $(INSTALLED) ## Only the tests of what is pure, and of the pages
@@ -92,6 +92,12 @@ test-unit: $(INSTALLED) ## Only the tests of what is pure, and of the pages
 
 test-cluster: controlplane servers ## Only the tests on a real Kubernetes API
 	$(PYTEST) tests/cluster
+
+image-for-tests: controlplane
+	$(BIN)/python -m tests.image
+
+image-test: image-for-tests ## Only the tests of the image, built and run as its Deployment says (root; podman, which apt-get gets)
+	$(BIN)/pytest tests/image
 
 ## Read about it
 
@@ -126,8 +132,11 @@ bench: controlplane servers ## Cost and speed against their goals (N=10000, ONLY
 ## With a container engine
 
 # Behind a mirror: make image BUILD_OPTIONS='--secret id=pip.conf,src=… --secret id=ca,src=…' (see the Dockerfile).
-image: ## Build the operator's image (CONTAINERS=podman, BASE=… to choose)
-	$(CONTAINERS) build $(BUILD_OPTIONS) --build-arg BASE=$(BASE) --tag $(IMAGE) .
+image: ## Build the operator's image, and write its SBOM to build/ (CONTAINERS=podman, BASE=… to choose)
+	$(CONTAINERS) build $(BUILD_OPTIONS) $(if $(BASE),--build-arg BASE=$(BASE)) --tag $(IMAGE) .
+	@mkdir -p build
+	@made=$$($(CONTAINERS) create $(IMAGE)); trap "$(CONTAINERS) rm $$made > /dev/null" EXIT; \
+		$(CONTAINERS) cp $$made:/usr/share/keyferry/sbom.cdx.json build/sbom.cdx.json; echo "its SBOM: build/sbom.cdx.json"
 
 kind: image ## A kind cluster with Keyferry in it (needs Docker, kind, kubectl and helm)
 	kind get clusters | grep --quiet --line-regexp $(CLUSTER) || kind create cluster --name $(CLUSTER) --config kind-config.yaml
@@ -148,7 +157,7 @@ COMPILE = $(UV) pip compile --quiet --upgrade --universal --python-version 3.11 
 lock: $(VENV)/.locked ## Renew the locks of all dependencies, with their hashes
 	$(COMPILE) --all-extras --group dev --output-file requirements.lock pyproject.toml
 	$(COMPILE) --extra all --constraint requirements.lock --output-file requirements-runtime.lock pyproject.toml
-	echo hatchling | $(COMPILE) --constraint requirements.lock --output-file requirements-build.lock -
+	printf 'hatchling\ncyclonedx-bom\n' | $(COMPILE) --constraint requirements.lock --output-file requirements-build.lock -
 
 clean: ## Remove what the commands above made in this folder (the control plane's programs stay in their cache)
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -26,16 +26,23 @@ NAMES = {  # pip's name: uv's variable, and what separates several values there
 
 def environment(listed: str) -> Mapping[str, str]:
     """What `pip config list` shows, in uv's words."""
+    found: dict[str, str] = {}
+    for key, text in known(listed).items():
+        name, separator = NAMES[key]
+        found[name] = separator.join(text.split()) if separator else text
+    if "UV_INDEX" in found:
+        found["UV_INDEX_STRATEGY"] = "unsafe-best-match"  # pip's way to look at several indexes; hashes make it safe
+    return found
+
+
+def known(listed: str) -> Mapping[str, str]:
+    """What `pip config list` shows of how packages are reached, in pip's own words."""
     rows = [line.partition("=") for line in listed.splitlines()]
     found: dict[str, str] = {}
     for scope in ("global.", "install.", ":env:."):  # the last one counts most, as for pip
         for key, _, value in rows:
-            name, separator = NAMES.get(key.removeprefix(scope), ("", ""))
-            if key.startswith(scope) and name:
-                text = str(ast.literal_eval(value)).strip()
-                found[name] = separator.join(text.split()) if separator else text
-    if "UV_INDEX" in found:
-        found["UV_INDEX_STRATEGY"] = "unsafe-best-match"  # pip's way to look at several indexes; hashes make it safe
+            if key.startswith(scope) and key.removeprefix(scope) in NAMES:
+                found[key.removeprefix(scope)] = str(ast.literal_eval(value)).strip()
     return found
 
 

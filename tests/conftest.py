@@ -17,3 +17,11 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         callspec = getattr(item, "callspec", None)
         names = {*getattr(item, "fixturenames", ()), *(map(str, callspec.params.values()) if callspec else ())}
         wanted.update(server for name, server in SERVERS.items() if {name, f"sql_{name}"} & names)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print what tests have measured, from whatever process of this run."""
+    for report in terminalreporter.getreports("passed"):
+        for name, said in report.user_properties:
+            if name == "measured":
+                terminalreporter.write_line(f"measured: {said}")

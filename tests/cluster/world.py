@@ -291,7 +291,12 @@ class World:
 
 
 @contextlib.contextmanager
-def world_of(plane: ControlPlane, folder: Path, values: Mapping[str, Any] | None = None) -> Iterator[World]:
+def world_of(
+    plane: ControlPlane,
+    folder: Path,
+    values: Mapping[str, Any] | None = None,
+    run: Callable[[ControlPlane, list[Manifest]], DeployedOperator] = DeployedOperator,
+) -> Iterator[World]:
     """A world whose operator is installed by the chart, under a release of its own, and not started."""
     release = f"keyferry-{uuid.uuid4().hex[:6]}"
     own = {
@@ -306,7 +311,7 @@ def world_of(plane: ControlPlane, folder: Path, values: Mapping[str, Any] | None
     with contextlib.ExitStack() as ended:
         ended.callback(plane.request, "DELETE", path_of("Namespace", "", release))
         ended.callback(uninstall, plane, manifests)
-        world = World(plane, DeployedOperator(plane, manifests), folder)
+        world = World(plane, run(plane, manifests), folder)
         ended.callback(world.close)
         ended.enter_context(world.operator)  # it ends first, and has not to follow all that is taken away
         yield world

@@ -35,7 +35,7 @@ def say(line: str) -> None:
 
 def cache_folder(environ: Mapping[str, str] = os.environ) -> Path:
     """The folder of these versions. Another version has another folder."""
-    return _cache(environ) / f"controlplane-{pins.digest()}"
+    return cache(environ) / f"controlplane-{pins.digest()}"
 
 
 def find_program(source: pins.Source, environ: Mapping[str, str] = os.environ) -> Path:
@@ -55,7 +55,7 @@ def ensure_program(
     found = _program_of(source, environ)
     if not os.access(found, os.X_OK):
         found.parent.mkdir(parents=True, exist_ok=True)
-        with _only_one(found.parent / ".lock", say):
+        with only_one(found.parent / ".lock", say):
             if not os.access(found, os.X_OK):  # the other one built it
                 _get(source, found.parent, say, None)
     return found
@@ -63,10 +63,11 @@ def ensure_program(
 
 def _program_of(source: pins.Source, environ: Mapping[str, str]) -> Path:
     (program,) = source.programs
-    return _cache(environ) / f"{program}-{pins.digest([source])}" / program
+    return cache(environ) / f"{program}-{pins.digest([source])}" / program
 
 
-def _cache(environ: Mapping[str, str]) -> Path:
+def cache(environ: Mapping[str, str] = os.environ) -> Path:
+    """The folder of all that is got once and kept."""
     default = Path(environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "keyferry"
     return Path(environ.get("KEYFERRY_CACHE") or default)
 
@@ -91,7 +92,7 @@ def ensure(
     with contextlib.suppress(BinariesMissing):
         return find(environ)
     folder.mkdir(parents=True, exist_ok=True)
-    with _only_one(folder / ".lock", say):
+    with only_one(folder / ".lock", say):
         for source in pins.SOURCES:
             if any(_located(program, environ) is None for program in source.programs):  # the other one built it
                 _get(source, folder, say, site)
@@ -120,12 +121,12 @@ def _get(source: pins.Source, folder: Path, say: Callable[[str], None], site: re
 
 
 @contextlib.contextmanager
-def _only_one(lock: Path, say: Callable[[str], None]) -> Iterator[None]:
+def only_one(lock: Path, say: Callable[[str], None]) -> Iterator[None]:
     """Two builds at once would take twice as long each; the lock falls with its process, however that ends."""
     with lock.open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            say("another process is getting these programs: waiting for it")
+            say("another process is getting this: waiting for it")
             fcntl.flock(file, fcntl.LOCK_EX)
         yield

@@ -81,19 +81,21 @@ class DeployedOperator:
         """Start it, and return at once."""
         if self.running:
             raise CannotRun("The operator runs already: stop or kill it first.")
+        self.folder.mkdir(parents=True, exist_ok=True)
+        command, environment = self._prepared()
+        self._process = self._group.start(self.pod.name, command, log=self.folder / "log", environment=environment)
+
+    def _prepared(self) -> tuple[list[str], dict[str, str]]:
+        """The command that starts it, and its environment."""
         home = self.folder / "home"
-        home.mkdir(parents=True, exist_ok=True)
+        home.mkdir(exist_ok=True)
         for folder in self.container.folders:
             _require(folder)
         kubeconfig = self._plane.service_account_kubeconfig(self.pod.namespace, self.pod.service_account, self.folder)
         # What the image and the kubelet would add, and nothing of the environment that the tests run in.
         host = {"PATH": search_path(), "HOME": str(home), "KUBECONFIG": str(kubeconfig)}
-        self._process = self._group.start(
-            self.pod.name,
-            [_executable(self.container.command[0]), *self.container.command[1:]],
-            log=self.folder / "log",
-            environment=host | self.container.environment,
-        )
+        command = [_executable(self.container.command[0]), *self.container.command[1:]]
+        return command, host | self.container.environment
 
     def wait_ready(self, timeout: float = 30.0) -> None:
         """Return when its readiness probe succeeds; raise at once if it ends before."""

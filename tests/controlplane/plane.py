@@ -123,10 +123,15 @@ class ControlPlane:
 
     def service_account_kubeconfig(self, namespace: str, name: str, folder: Path) -> Path:
         """Write a kubeconfig for the ServiceAccount into the folder. Its token holds for a day."""
+        api = Api(self.url, self.ca_file, self.service_account_token(namespace, name))
+        return kubeconfig.write(folder / f"{namespace}-{name}.kubeconfig", api, user=name, namespace=namespace)
+
+    def service_account_token(self, namespace: str, name: str) -> str:
+        """A token of the ServiceAccount that holds for a day."""
         spec = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"expirationSeconds": 86400}}
         answer = self.request("POST", f"/api/v1/namespaces/{namespace}/serviceaccounts/{name}/token", spec)
-        api = Api(self.url, self.ca_file, answer["status"]["token"])
-        return kubeconfig.write(folder / f"{namespace}-{name}.kubeconfig", api, user=name, namespace=namespace)
+        token: str = answer["status"]["token"]
+        return token
 
     def _start_apiserver(self) -> None:
         """Its port must be chosen beforehand, so another process may be quicker: then try the next."""

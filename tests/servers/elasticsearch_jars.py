@@ -47,7 +47,7 @@ def ensure(environ: Mapping[str, str] = os.environ, say: Callable[[str], None] =
     home = _home(environ)
     if not home.is_dir():
         home.parent.mkdir(parents=True, exist_ok=True)
-        with binaries._only_one(home.with_suffix(".lock"), say):
+        with binaries.only_one(home.with_suffix(".lock"), say):
             if not home.is_dir():  # the other one made it
                 _get_tools(say)
                 with tempfile.TemporaryDirectory(dir=home.parent, prefix=".new-") as folder:
@@ -117,7 +117,7 @@ def _home(environ: Mapping[str, str]) -> Path:
     seen = hashlib.sha256(Path(elasticsearch_home.__file__).read_bytes())
     for file in sorted(HERE.iterdir()):
         seen.update(file.read_bytes())
-    return binaries._cache(environ) / f"elasticsearch-{seen.hexdigest()[:12]}"
+    return binaries.cache(environ) / f"elasticsearch-{seen.hexdigest()[:12]}"
 
 
 def _sum(path: Path) -> str:

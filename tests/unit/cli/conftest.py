@@ -19,8 +19,8 @@ from keyferry.backends.sql.backend import SqlBackend
 from keyferry.cli import commands
 from keyferry.cli.stores import Surroundings
 from keyferry.cli.writing import CREATED
-from keyferry.kube.client import At, Json, Kube
-from keyferry.kube.errors import NotFound
+from keyferry.kube.client import At, Json, Kube, path
+from keyferry.kube.errors import Forbidden, NotFound
 from keyferry.values import Entry, Ref, Scope, StoreKey, Value
 from tests.contract.context import SeededCluster, context
 from tests.contract.subjects.sql import SPEC
@@ -46,6 +46,7 @@ class FakeKube:
     """The API server's answers to GET, by path."""
 
     objects: dict[str, Json] = field(default_factory=dict)
+    only_lists: set[str] = field(default_factory=set)  # the resources that may not be got one by one
 
     async def __aenter__(self) -> Self:
         return self
@@ -53,7 +54,12 @@ class FakeKube:
     async def __aexit__(self, *_: object) -> None:
         return None
 
+    async def one(self, api: str, resource: str, namespace: str, name: str) -> Json:
+        return self.objects[path(api, resource, namespace, name).url]
+
     async def get(self, at: At, **_: str) -> Json:
+        if at.resource in self.only_lists:
+            raise Forbidden(f"403 {at.what}")
         try:
             return self.objects[at.url]
         except KeyError:

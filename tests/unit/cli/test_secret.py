@@ -37,6 +37,12 @@ def test_stdin_is_taken_byte_for_byte(cli: Cli, value: bytes, source: str):
     assert cli.held("db") == value
 
 
+def test_the_operators_right_to_list_is_enough(cli: Cli):
+    cli.kube.only_lists = {"secretstores", "clustersecretstores", "namespaces"}
+    cli.done("put db", stdin=b"v")
+    assert cli.held("db") == b"v"
+
+
 def test_a_file_is_taken_byte_for_byte(cli: Cli, tmp_path: Path):
     file = tmp_path / "value"
     file.write_bytes(b"\x00 binary \xff\n")
