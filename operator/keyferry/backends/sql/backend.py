@@ -1,6 +1,7 @@
 """A SQL table of encrypted values as a backend: every question is one transaction, within the store's budget."""
 
 import asyncio
+import logging
 import math
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Mapping
@@ -28,8 +29,13 @@ from keyferry.values import Entry, Fetched, Ref, Scope, Value
 
 T = TypeVar("T")
 
+_LOG = logging.getLogger(__name__)
 LARGEST_VALUE = 1024 * 1024  # bytes: no Kubernetes Secret holds more
 LARGEST_ANSWER = 16 * LARGEST_VALUE  # to one question, as far as the sizes of values are known
+_SPOILED = (
+    "a row of the list is not as Keyferry wrote it: put that secret again, or restore a backup; the operator's log "
+    "names it"
+)
 _IN_CLEAR = (
     "TLS: tls: Disabled; all on the way to the server can see names and tags, and change what is said; values are "
     "encrypted in any case"
@@ -85,7 +91,8 @@ class SqlBackend:
             page = await self._ask("List", _paging(after, scope.name_prefix, self.page))
             for row in page:
                 if row.entry is None:
-                    raise self._changed(row.name)
+                    _LOG.warning("%s", self._changed(row.name))
+                    raise ValueInvalid(f"{self._place}: {_SPOILED}")
                 if _inside(scope, row.entry.tags):
                     yield row.entry
             more = len(page) == self.page

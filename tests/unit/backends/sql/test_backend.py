@@ -219,14 +219,17 @@ async def test_an_older_content_of_the_same_row_is_refused(backend: SqlBackend, 
 
 
 @pytest.mark.parametrize("row", ["tags = '{'", """tags = '{"namespace": 1}'""", "version = 'one'"])
-async def test_a_catalogue_with_a_row_that_says_nothing_is_not_to_be_trusted(
-    backend: SqlBackend, database: SqliteSubject, row: str
+async def test_a_catalogue_with_a_row_that_says_nothing_is_not_to_be_trusted_and_only_the_log_names_it(
+    backend: SqlBackend, database: SqliteSubject, row: str, caplog: pytest.LogCaptureFixture
 ):
-    await backend.put("db", b"v", {})
+    """All namespaces of the store read what a list fails with, and it is not for all of them to know the name."""
+    await backend.put("team/canary", b"v", {})
     with database.connection() as db:
         db.execute(f"UPDATE keyferry_secret SET {row}")  # noqa: S608 - the rows are those above
-    with pytest.raises(ValueInvalid, match="secret 'db'"):
+    with pytest.raises(ValueInvalid, match="a row of the list is not as Keyferry wrote it") as failure:
         await names(backend)
+    assert "canary" not in str(failure.value)
+    assert "secret 'team/canary': the row is not as Keyferry wrote it" in caplog.text
 
 
 @pytest.mark.parametrize("row", ["tags = '{'", "nonce = 'x'"])
