@@ -70,6 +70,7 @@ imports: $(INSTALLED) ## Check that every import goes down the layers
 generate: $(INSTALLED) ## Write what is generated: the CRDs, also in the chart, their reference, and the dashboard
 	$(BIN)/python -m keyferry.api.crds --write
 	$(BIN)/python helm/dashboard.py --write
+	$(BIN)/python helm/values.py --write
 
 format-check: $(INSTALLED)
 	$(BIN)/ruff format --check
@@ -77,6 +78,7 @@ format-check: $(INSTALLED)
 generated: $(INSTALLED)
 	$(BIN)/python -m keyferry.api.crds --check
 	$(BIN)/python helm/dashboard.py --check
+	$(BIN)/python helm/values.py --check
 
 static: format-check lint types imports generated
 
