@@ -33,7 +33,7 @@ def default() -> str:
 def ensure(podman: Podman) -> str:
     """The name of a base that is there. Raises CommandFailed or Missing where none can be had."""
     if chosen := os.environ.get("KEYFERRY_IMAGE_BASE"):
-        return chosen
+        return chosen if podman.has(chosen) else _pull(podman, chosen)
     pinned = default()
     recipe = hashlib.sha256(repr((SUITE, PACKAGES, NOT_NEEDED)).encode()).hexdigest()[:12]
     made = f"localhost/keyferry-base:{recipe}"
@@ -41,16 +41,19 @@ def ensure(podman: Podman) -> str:
         if podman.has(name):
             return name
     try:
-        what = f"pulling {pinned}"
-        patience.run([*podman.command, "pull", pinned], what, within=PULLED_WITHIN, environment=podman.environment)
+        return _pull(podman, pinned)
     except patience.CommandFailed:
         say("  no registry answers: a base is made of Debian's packages instead")
-        _make(podman, made)
-        return made
-    return pinned
+    return _make(podman, made)
 
 
-def _make(podman: Podman, name: str) -> None:
+def _pull(podman: Podman, name: str) -> str:
+    command = [*podman.command, "pull", name]
+    patience.run(command, f"pulling {name}", within=PULLED_WITHIN, environment=podman.environment)
+    return name
+
+
+def _make(podman: Podman, name: str) -> str:
     apt.require("debootstrap")
     if not KEYRING.exists():
         apt.install("debian-archive-keyring")
@@ -70,6 +73,7 @@ def _make(podman: Podman, name: str) -> None:
     finally:
         # One that was interrupted may have left /proc mounted in it.
         subprocess.run(["rm", "--recursive", "--force", "--one-file-system", str(folder)], check=False)  # noqa: S607
+    return name
 
 
 def _roomy() -> Path | None:

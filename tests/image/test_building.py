@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.image import base, building
+from tests.image import apt, base, building
+from tests.image.podman import Podman, PodmanFailed
 
 PIP = {
     "index-url": "https://mirror.invalid/simple",
@@ -38,6 +39,15 @@ def test_pips_settings_reach_the_build_but_for_what_is_a_folder_here(tmp_path: P
     }
     assert made["pip.conf"].stat().st_mode & 0o077 == 0
     assert made["ca"].read_text().startswith("certificates")
+
+
+def test_a_machine_that_lets_no_container_run_is_told_of(tmp_path: Path):
+    class Powerless(Podman):
+        def ask(self, *_: str, within: float = 0.0) -> str:  # noqa: ARG002
+            raise PodmanFailed("mounting is not permitted")
+
+    with pytest.raises(apt.Missing, match=r"lets no container run: mounting is not permitted"):
+        building.try_out(Powerless(tmp_path), "base")
 
 
 @pytest.mark.parametrize(("ci", "code"), [("", 0), ("true", 1)], ids=["by hand", "in CI"])
