@@ -1,6 +1,6 @@
 # The operator's image; docs/image.md tells what is in it. BASE is any image with Python 3.11 or newer and its venv
 # module; all stages stand on it. The digest is that of 3.11.16, for every architecture, in Docker's official record.
-ARG BASE=python:3.11-slim-bookworm@sha256:0bee7276f83efd4a1ee05bbbf4281d95ed28e079220a9457f25a93e3f1e3c31b
+ARG BASE=docker.io/library/python:3.11-slim-bookworm@sha256:0bee7276f83efd4a1ee05bbbf4281d95ed28e079220a9457f25a93e3f1e3c31b
 
 FROM ${BASE} AS dependencies
 WORKDIR /src
@@ -13,12 +13,13 @@ RUN --mount=type=secret,id=pip.conf,target=/etc/pip.conf \
     options="--disable-pip-version-check --no-cache-dir --no-compile --require-hashes --no-deps" \
  && /opt/build/bin/pip install $options --requirement requirements-build.lock \
  && /opt/build/bin/pip --python /opt/keyferry/bin/python install $options --requirement requirements-runtime.lock
-# What nothing here can load, 100 MB of it: AWS services that are not asked, the classes of every Kubernetes resource
-# (ours are plain JSON), sources of what is compiled. Then bytecode, which a read-only root cannot keep later.
+# What nothing here loads, 170 MB of it: AWS services that are not asked, the classes of every Kubernetes resource (ours
+# are plain JSON; the client itself loads three), sources of what is compiled. Then bytecode, which a read-only root cannot keep later.
 RUN cd /opt/keyferry/lib/python3*/site-packages \
  && find botocore/data -mindepth 1 -maxdepth 1 -type d \
         ! -name secretsmanager ! -name sqs ! -name sts ! -name sso ! -name sso-oidc ! -name signin -exec rm -r {} + \
- && find kubernetes/client/api kubernetes/aio/client/api -name '*_api.py' -delete \
+ && find kubernetes/client kubernetes/aio/client '(' -path '*/api/*_api.py' -o -path '*/models/v*_*.py' ')' \
+        ! -name v1_object_meta.py ! -name v1_owner_reference.py ! -name v1_managed_fields_entry.py -delete \
  && find . -type f '(' -name '*.pyi' -o -name '*.pyx' -o -name '*.pxd' -o -name '*.c' -o -name '*.h' ')' -delete \
  && /opt/keyferry/bin/python -m compileall -q -j 0 /opt/keyferry/lib
 

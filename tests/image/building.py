@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tests.controlplane.binaries import only_one, say
 from tests.image import apt, base, patience
-from tests.image.podman import Podman, in_cache
+from tests.image.podman import Podman, PodmanFailed, in_cache
 
 ROOT = Path(__file__).parents[2]
 REPOSITORY, TAG = "localhost/keyferry", f"test-{hashlib.sha256(str(ROOT).encode()).hexdigest()[:8]}"
@@ -30,12 +30,26 @@ def ensure() -> Podman:
     """Whose storage has the image of what is checked out. Raises Missing or CommandFailed."""
     if os.geteuid() != 0:
         raise apt.Missing("run it as root: only root may give containers the user, limits and volumes of a pod")
-    apt.require("podman", "runc")
-    podman = in_cache()
+    try:
+        apt.require("podman", "runc")
+        podman = in_cache()
+        with only_one(podman.folder / ".lock", say):
+            stands_on = base.ensure(podman)
+    except patience.CommandFailed as failed:
+        raise apt.Missing(f"podman or an image to stand on cannot be had: {failed}") from failed
+    try_out(podman, stands_on)
     with only_one(podman.folder / ".lock", say), tempfile.TemporaryDirectory(prefix="keyferry-build-") as folder:
-        _make_image(podman, base.ensure(podman), _secrets(Path(folder)))
+        _make_image(podman, stands_on, _secrets(Path(folder)))
         podman.ask("image", "prune", "--force", f"--filter=until={UNUSED_FOR}")
     return podman
+
+
+def try_out(podman: Podman, image: str) -> None:
+    """Run any container, with a limit. Raises Missing where that cannot be, as inside of most containers."""
+    try:
+        podman.ask("run", "--rm", "--pull=never", "--network=host", "--memory=64m", "--entrypoint=true", image)
+    except PodmanFailed as failed:
+        raise apt.Missing(f"this machine lets no container run: {failed}") from failed
 
 
 def _make_image(podman: Podman, stands_on: str, secrets: Mapping[str, Path]) -> None:

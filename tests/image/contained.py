@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import subprocess
 import urllib.parse
 from collections.abc import Iterable
 from pathlib import Path
@@ -14,7 +15,8 @@ from tests.image.kubelet import Rules, rules_of
 from tests.image.podman import Podman
 
 ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount"
-AT_MOST = 900  # seconds: a container whose test was killed ends by itself
+# A container is nobody's child: were its test killed by SIGKILL, this would still end it. $0 is the test's process.
+GUARD = 'while kill -0 "$0" 2>/dev/null; do sleep 1; done; exec "$@"'
 
 
 class ContainedOperator(DeployedOperator):
@@ -29,7 +31,21 @@ class ContainedOperator(DeployedOperator):
         (deployment,) = of_kind(listed, "Deployment")
         self._podman = podman
         self.rules: Rules = rules_of(deployment)
+        self._guard: subprocess.Popen[bytes] | None = None
         self._mounted = deployment["spec"]["template"]["spec"].get("automountServiceAccountToken", True)
+
+    def start(self) -> None:
+        """Start it, and return at once."""
+        if self._guard is None:
+            command = ["sh", "-c", GUARD, str(os.getpid()), *self._podman.command, *self._removal]
+            self._guard = subprocess.Popen(
+                command, env=self._podman.environment, stdin=subprocess.DEVNULL, start_new_session=True
+            )
+        super().start()
+
+    @property
+    def _removal(self) -> list[str]:
+        return ["rm", "--force", "--ignore", "--time=0", self.pod.name]
 
     @property
     def pid(self) -> int:
@@ -54,7 +70,10 @@ class ContainedOperator(DeployedOperator):
     def close(self) -> None:
         """Stop it, whatever state it is in."""
         super().close()
-        self._podman.ask("rm", "--force", "--ignore", "--time=0", self.pod.name)
+        self._podman.ask(*self._removal)
+        if self._guard is not None:
+            self._guard.kill()
+            self._guard.wait()
 
     def _prepared(self) -> tuple[list[str], dict[str, str]]:
         mounts = [f"--volume={self._made(path)}:{path}:rw" for path in self.container.folders]
@@ -69,7 +88,7 @@ class ContainedOperator(DeployedOperator):
         program, *arguments = self.container.command
         command = [
             *self._podman.command,
-            *("run", "--rm", "--pull=never", f"--name={self.pod.name}", f"--timeout={AT_MOST}"),
+            *("run", "--rm", "--pull=never", f"--name={self.pod.name}"),
             *("--network=host", "--http-proxy=false", *self.rules.flags, *mounts),
             *(f"--env={name}={value}" for name, value in environment.items()),
             *(f"--entrypoint={program}", self.rules.image, *arguments),
