@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.controlplane import ControlPlane, DeployedOperator, free_port, install, render_chart, uninstall
+from tests.controlplane.chart import Manifest
 
 Deploy = Callable[..., DeployedOperator]
 
@@ -54,6 +55,26 @@ def deploy(plane: ControlPlane, crds: None, namespace: str, tmp_path: Path) -> I
             return ended.enter_context(DeployedOperator(plane, manifests))
 
         yield deployed
+
+
+@pytest.fixture
+def chart(plane: ControlPlane, crds: None, namespace: str) -> Callable[..., list[Manifest]]:
+    """Renders the chart into this test's namespace; the CRDs are there already."""
+
+    def rendered(**values: Any) -> list[Manifest]:
+        own = {"crds": {"install": False}}
+        return render_chart(plane.binaries, own | values, release=namespace, namespace=namespace)
+
+    return rendered
+
+
+@pytest.fixture
+def installed(plane: ControlPlane, chart: Callable[..., list[Manifest]]) -> Iterator[list[Manifest]]:
+    """The chart with its own values, installed."""
+    manifests = chart()
+    install(plane, manifests)
+    yield manifests
+    uninstall(plane, manifests)
 
 
 def replace_command(manifests: list[dict[str, Any]], command: list[str]) -> None:

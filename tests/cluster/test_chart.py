@@ -1,7 +1,6 @@
 import json
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -15,39 +14,6 @@ from tests.controlplane.chart import HelmFailed, notes_of, of_kind
 
 CRDS = Path(__file__).parents[2] / "crds"
 CHART = Path(__file__).parents[2] / "helm" / "keyferry"
-OWN = "keyferry.dev"
-
-RIGHTS = {
-    *(
-        (OWN, kind, verb)
-        for kind in ("externalsecrets", "secretstores", "clustersecretstores")
-        for verb in ("list", "watch")
-    ),
-    *((OWN, f"{kind}/status", "patch") for kind in ("externalsecrets", "secretstores", "clustersecretstores")),
-    *(("", "secrets", verb) for verb in ("get", "list", "watch", "create", "patch", "delete")),
-    *(("", "namespaces", verb) for verb in ("list", "watch")),
-    ("", "serviceaccounts/token", "create"),
-    ("", "configmaps", "get"),
-    ("", "events", "create"),
-}
-NO_RIGHTS = {
-    (OWN, "externalsecrets", "get"),
-    (OWN, "externalsecrets", "delete"),
-    (OWN, "externalsecrets", "patch"),
-    (OWN, "externalsecrets/status", "update"),
-    (OWN, "clustersecretstores", "create"),
-    ("", "secrets", "deletecollection"),
-    ("", "secrets", "update"),
-    ("", "configmaps", "list"),
-    ("", "configmaps", "watch"),
-    ("", "events", "patch"),
-    ("", "pods", "list"),
-    ("", "namespaces", "patch"),
-    ("", "serviceaccounts", "get"),
-    ("apiextensions.k8s.io", "customresourcedefinitions", "list"),
-    ("rbac.authorization.k8s.io", "clusterroles", "update"),
-    ("rbac.authorization.k8s.io", "clusterrolebindings", "create"),
-}
 
 NETWORK: dict[str, Any] = {
     "enabled": True,
@@ -98,35 +64,6 @@ EVERYTHING = {
     "terminationGracePeriodSeconds": 5,
     "runAsUser": 1000,
 }
-
-
-@pytest.fixture
-def chart(plane, crds, namespace):
-    """Renders the chart into this test's namespace; the CRDs are there already."""
-
-    def rendered(**values):
-        own = {"crds": {"install": False}}
-        return render_chart(plane.binaries, own | values, release=namespace, namespace=namespace)
-
-    return rendered
-
-
-@pytest.fixture
-def installed(plane, chart):
-    manifests = chart()
-    install(plane, manifests)
-    yield manifests
-    uninstall(plane, manifests)
-
-
-def may(plane, namespace, user, right):
-    """What the API server's own authorizer answers."""
-    group, resource, verb = right
-    resource, _, subresource = resource.partition("/")
-    asked = {"group": group, "resource": resource, "subresource": subresource, "verb": verb, "namespace": namespace}
-    review = {"spec": {"user": user, "resourceAttributes": asked}}
-    answer = plane.request("POST", "/apis/authorization.k8s.io/v1/subjectaccessreviews", review)
-    return answer["status"]["allowed"]
 
 
 def container(manifests):
@@ -299,40 +236,6 @@ def test_a_pod_with_one_restriction_less_would_be_refused(plane, restricted, ins
         plane.request("POST", restricted, pod)
 
 
-def test_its_role_holds_no_right_but_those_that_the_operator_needs(installed):
-    role = next(m for m in of_kind(installed, "ClusterRole") if "aggregate" not in json.dumps(m))
-
-    given = {
-        (group, resource, verb)
-        for rule in role["rules"]
-        for group in rule["apiGroups"]
-        for resource in rule["resources"]
-        for verb in rule["verbs"]
-    }
-
-    assert given == RIGHTS
-
-
-def test_its_role_holds_what_replicas_need_to_share_the_work_and_only_in_their_own_namespace(installed, namespace):
-    (role,) = of_kind(installed, "Role")
-
-    assert role["metadata"]["namespace"] == namespace
-    assert role["rules"] == [
-        {"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": ["list", "create", "patch", "delete"]}
-    ]
-
-
-def test_its_service_account_may_use_leases_in_its_own_namespace_and_in_no_other(plane, installed, namespace):
-    user = f"system:serviceaccount:{namespace}:{namespace}"
-    verbs = ("list", "create", "patch", "delete", "get", "watch", "update")
-
-    def may_in(where):
-        return [verb for verb in verbs if may(plane, where, user, ("coordination.k8s.io", "leases", verb))]
-
-    eventually(lambda: may_in(namespace) == ["list", "create", "patch", "delete"])
-    assert may_in("kube-system") == []
-
-
 def test_several_replicas_need_a_volume_that_all_can_mount(chart):
     with pytest.raises(
         HelmFailed, match=r"a volume that all of them can mount, which ReadWriteOnce is not: set replicas"
@@ -360,42 +263,3 @@ def test_its_notes_tell_what_sqlite_stores_need(plane, values, told):
 
     assert "rollout status deployment/keyferry" in notes
     assert told in notes if told else "SQLite" not in notes
-
-
-def test_its_service_account_may_do_that_and_nothing_else(plane, installed, namespace):
-    user = f"system:serviceaccount:{namespace}:{namespace}"
-
-    eventually(lambda: [right for right in RIGHTS if not may(plane, "kube-system", user, right)] == [])
-    assert [right for right in NO_RIGHTS if may(plane, namespace, user, right)] == []
-
-
-@pytest.mark.parametrize(
-    ("value", "resource"), [("serviceAccountTokens", "serviceaccounts/token"), ("configMaps", "configmaps")]
-)
-def test_rights_that_not_every_store_needs_can_be_left_out(chart, value, resource):
-    role = json.dumps(of_kind(chart(rbac={value: False}), "ClusterRole"))
-    assert f'"{resource}"' not in role
-
-
-def test_whoever_may_view_a_namespace_sees_its_stores_and_whoever_edits_it_declares_them(plane, installed, namespace):
-    for role, user in (("view", "viewer"), ("edit", "editor")):
-        plane.kubectl("-n", namespace, "create", "rolebinding", user, f"--clusterrole={role}", f"--user={user}")
-
-    def rights(user):
-        asked = [
-            (OWN, "externalsecrets", "list"),
-            (OWN, "secretstores", "create"),
-            (OWN, "clustersecretstores", "list"),
-        ]
-        return [may(plane, namespace, user, right) for right in asked]
-
-    eventually(lambda: rights("viewer") == [True, False, False])
-    eventually(lambda: rights("editor") == [True, True, False])
-
-
-def eventually(true):
-    """The authorizer hears of a role a moment after it is there; Kubernetes' controller puts roles together later."""
-    until = time.monotonic() + 20
-    while not true():
-        assert time.monotonic() < until
-        time.sleep(0.05)
