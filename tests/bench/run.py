@@ -22,7 +22,7 @@ VAULT = 250  # ExternalSecrets on a real Vault
 class Lengths:
     """How long what needs its time is given."""
 
-    refreshes: int = 3
+    refreshes: int = 2
     rounds: int = 1
     down: float = 12.0
     throttled: int = 300

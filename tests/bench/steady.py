@@ -52,7 +52,7 @@ def beating(ground: Ground, group: Group) -> Beating:
     ground.declare(group, f"{every}s")
     ground.written(group, STATUSES, group.size, since, within=60 + group.size / 20)
     made = Beating(ground, group, every, Counter())
-    made.sweeps(2)  # whoever was written last joins the beat
+    made.sweeps(1)  # whoever was written last joins the beat
     return made
 
 

@@ -30,7 +30,7 @@ def throttled(ground: Ground, size: int) -> Iterator[Row]:
     groups = {rate: ground.group(f"throttle-{rate}", size // KEYS, keys=KEYS, batching=False) for rate in ALLOWED}
     since = len(ground.ledger)
     for group in groups.values():
-        ground.declare(group, "5s")
+        ground.declare(group, "3s")
     for allowed, group in groups.items():
         ground.synced(group, since, within=120)
         group.account.limit(RATE)
