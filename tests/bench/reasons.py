@@ -5,10 +5,7 @@ from fnmatch import fnmatchcase
 REASONS = {
     "*first sync*: all in sync*": "The operator needs more CPU for one than the loop that only writes (reading, "
     "deciding, rendering, AWS's SDK), and the machine's two cores are shared with the API server and etcd. "
-    "Four runs one after another on a quiet machine gave 1.35, 1.44, 1.43 and 1.50 with 1,000.",
-    "first sync of*: time for one*": "Likely because of Kopf, not shown yet: with 1,000 it begins when the sync is "
-    "over, with 10,000 after five seconds of it, and takes a quarter of the operator's CPU from then on "
-    "(decision 091).",
+    "Six runs on a quiet machine gave 1.35 to 1.50 with 1,000, and three 1.33 to 1.51 with 10,000.",
     "memory at 1,000: resident*": "Some 85 MiB are Python, the SDKs and the TLS of twelve connections, before the "
     "first ExternalSecret (decision 091).",
     "refresh, nothing changed: CPU*": "Every ExternalSecret is a task, a look into the snapshot and a new due time of "

@@ -12,7 +12,16 @@ import typer
 from keyferry.backends.base import Access, Backend, Catalogue
 from keyferry.cli import manifests
 from keyferry.cli.listing import shown
-from keyferry.cli.options import ClusterStore, DataDir, Namespace, Store, carried_out, surroundings, where_of
+from keyferry.cli.options import (
+    AllowEndpoint,
+    ClusterStore,
+    DataDir,
+    Namespace,
+    Store,
+    carried_out,
+    surroundings,
+    where_of,
+)
 from keyferry.cli.stores import Surroundings, applied, made, parsed
 from keyferry.errors import KubeUnavailable, SyncError
 from keyferry.fetch.fetcher import unusable
@@ -58,10 +67,7 @@ def check(  # noqa: PLR0913 - typer reads the options off the signature
     cluster_store: ClusterStore = "",
     namespace: Namespace = "",
     output: Annotated[Output, typer.Option("--output", "-o", help="How to print it.")] = Output.TEXT,
-    allow_endpoint: Annotated[
-        list[str] | None,
-        typer.Option(help="As for `run`: an address that SecretStores may name."),
-    ] = None,
+    allow_endpoint: AllowEndpoint = None,
     data_dir: DataDir = DEFAULT_DATA_DIR,
 ) -> None:
     """Log in and see what a store may do, as the operator would. No value is read, nothing is written.
@@ -75,7 +81,7 @@ def check(  # noqa: PLR0913 - typer reads the options off the signature
             raise typer.BadParameter("give either files or the name of one store")
         found = carried_out(_declared(manifests.read(filename, namespace or around.namespace()), settings, around))
     else:
-        where = where_of(ctx, store, cluster_store, namespace, data_dir, whole=True)
+        where = where_of(ctx, store, cluster_store, namespace, data_dir, allow_endpoint, whole=True)
         found = carried_out(_applied(where.store, settings, around))
     typer.echo(json.dumps([asdict(each) for each in found], indent=2) if output is Output.JSON else _text(found))
     raise typer.Exit(0 if all(each.ready for each in found) else 1)

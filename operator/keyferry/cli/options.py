@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from pathlib import Path
 from typing import Annotated, Any, NoReturn, TypeVar
 
@@ -27,14 +27,28 @@ DataDir = Annotated[
     Path, typer.Option(envvar="KEYFERRY_DATA_DIR", help="Where the operator keeps the files of SQLite stores.")
 ]
 
+AllowEndpoint = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="URL", help="A backend address that a SecretStore may name, as the operator's --allow-endpoint."
+    ),
+]
+
 
 def surroundings(ctx: typer.Context) -> Surroundings:
     """What is around the command; tests give their own."""
     return ctx.obj or Surroundings()
 
 
-def where_of(
-    ctx: typer.Context, store: str, cluster_store: str, namespace: str, data_dir: Path, *, whole: bool = False
+def where_of(  # noqa: PLR0913 - each is an option
+    ctx: typer.Context,
+    store: str,
+    cluster_store: str,
+    namespace: str,
+    data_dir: Path,
+    allowed: Sequence[str] | None,
+    *,
+    whole: bool = False,
 ) -> Where:
     """Which part of which store is meant. Raises BadParameter."""
     if bool(store) == bool(cluster_store):
@@ -45,7 +59,8 @@ def where_of(
     for name in filter(None, (store, cluster_store, namespace)):
         if not _NAME.fullmatch(name):
             raise typer.BadParameter(f"{name!r} is no name of a Kubernetes object")
-    return Where(StoreKey(namespace if store else "", store or cluster_store), namespace, data_dir, whole=whole)
+    key = StoreKey(namespace if store else "", store or cluster_store)
+    return Where(key, namespace, data_dir, tuple(allowed or ()), whole=whole)
 
 
 def carried_out(work: Coroutine[Any, Any, T]) -> T:

@@ -8,7 +8,17 @@ import typer
 
 from keyferry.cli import listing, writing
 from keyferry.cli.listing import Output
-from keyferry.cli.options import ClusterStore, DataDir, Namespace, Store, carried_out, fail, surroundings, where_of
+from keyferry.cli.options import (
+    AllowEndpoint,
+    ClusterStore,
+    DataDir,
+    Namespace,
+    Store,
+    carried_out,
+    fail,
+    surroundings,
+    where_of,
+)
 from keyferry.cli.stores import Opened, Where, opened
 from keyferry.cli.values import Source, read
 from keyferry.settings import DEFAULT_DATA_DIR
@@ -43,6 +53,7 @@ def put(  # noqa: PLR0913 - typer reads the options off the signature
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask, whoever created what is overwritten.")] = False,
     literal: Annotated[str, typer.Option("--value", "--from-literal", hidden=True)] = "",
     data_dir: DataDir = DEFAULT_DATA_DIR,
+    allow_endpoint: AllowEndpoint = None,
 ) -> None:
     """Create a secret, or give it a new value, which is read from stdin or a file. Tells what that changes."""
     if ctx.args or literal:
@@ -50,7 +61,7 @@ def put(  # noqa: PLR0913 - typer reads the options off the signature
             "a value on a command line is seen by everybody who can list processes, and stays in the shell's history: "
             "give it by stdin or --from-file"
         )
-    where = where_of(ctx, store, cluster_store, namespace, data_dir)
+    where = where_of(ctx, store, cluster_store, namespace, data_dir, allow_endpoint)
     changes = writing.tag_changes(tag or ())
     data = read(Source(from_file, strip_newline=strip_newline, allow_empty=allow_empty))
 
@@ -81,9 +92,10 @@ def list_(  # noqa: PLR0913 - typer reads the options off the signature
     ] = False,
     output: Annotated[Output, typer.Option("--output", "-o", help="How to print it.")] = Output.TABLE,
     data_dir: DataDir = DEFAULT_DATA_DIR,
+    allow_endpoint: AllowEndpoint = None,
 ) -> None:
     """List what the store offers to a namespace: keys, external names, versions, tags. No value is read."""
-    where = where_of(ctx, store, cluster_store, namespace, data_dir, whole=every)
+    where = where_of(ctx, store, cluster_store, namespace, data_dir, allow_endpoint, whole=every)
 
     async def work(store: Opened) -> str:
         return listing.printed(await listing.rows(store), output, whole=every)
@@ -101,9 +113,10 @@ def delete(  # noqa: PLR0913 - typer reads the options off the signature
     namespace: Namespace = "",
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     data_dir: DataDir = DEFAULT_DATA_DIR,
+    allow_endpoint: AllowEndpoint = None,
 ) -> None:
     """Delete a secret from the store. What becomes of Kubernetes Secrets is their deletionPolicy's business."""
-    where = where_of(ctx, store, cluster_store, namespace, data_dir)
+    where = where_of(ctx, store, cluster_store, namespace, data_dir, allow_endpoint)
 
     def sure(name: str) -> bool:
         return yes or typer.confirm(f"Delete {listing.shown(name)} from {where.store}?", err=True)
@@ -128,9 +141,10 @@ def restore(  # noqa: PLR0913 - typer reads the options off the signature
         str, typer.Option(metavar="NAME", help="Its external name. Default: what `put` would have called it.")
     ] = "",
     data_dir: DataDir = DEFAULT_DATA_DIR,
+    allow_endpoint: AllowEndpoint = None,
 ) -> None:
     """Take a deletion back, where the backend keeps what was deleted for some time."""
-    where = where_of(ctx, store, cluster_store, namespace, data_dir)
+    where = where_of(ctx, store, cluster_store, namespace, data_dir, allow_endpoint)
 
     async def work(store: Opened) -> writing.Written:
         return await writing.restore(store, key, name)

@@ -54,6 +54,7 @@ class Where:
     store: StoreKey
     namespace: str
     data_dir: Path
+    allow_endpoints: tuple[str, ...] = ()  # that a SecretStore may name
     whole: bool = False  # the store as a whole, whatever namespace
 
 
@@ -84,7 +85,8 @@ async def opened(kube: Kube, where: Where, surroundings: Surroundings) -> AsyncI
     spec = parsed(where.store, await applied(kube, where.store))
     mapping = mapping_of(spec, cluster=not where.store.namespace)
     view = () if where.whole else await _view(kube, where, spec, mapping)
-    async with aclosing(made(kube, where.store, spec, Settings(data_dir=where.data_dir), surroundings)) as backend:
+    settings = Settings(data_dir=where.data_dir, allow_endpoints=where.allow_endpoints)
+    async with aclosing(made(kube, where.store, spec, settings, surroundings)) as backend:
         yield Opened(where.store, spec, mapping, view, backend)
 
 

@@ -7,6 +7,7 @@ from typing import Any, cast
 import pytest
 import typer
 
+from keyferry.backends import registry
 from keyferry.cli.values import Source, read
 from keyferry.errors import SpecInvalid
 from tests.unit.cli.conftest import KEY, SHARED, Cli
@@ -376,3 +377,21 @@ def test_the_cluster_stores_database_is_the_clusters(cli: Cli):
     cli.done("put db", stdin=b"v", store="--cluster-store shared -n payments")
     assert cli.database == SHARED
     assert (cli.data_dir / "sql" / "_cluster" / "app.db").is_file()
+
+
+@pytest.mark.parametrize(
+    ("options", "allowed"),
+    [((), False), (("--allow-endpoint", "https://vault.example:8200"), True)],
+    ids=["not told", "told"],
+)
+@pytest.mark.parametrize("command", ["put db", "list", "delete db --yes", "restore db"])
+def test_what_a_secret_store_may_name_is_what_the_operator_is_told(cli, command, options, allowed):
+    asked = []
+
+    def create(provider, context):
+        asked.append(context.endpoint_allowed("https://vault.example:8200"))
+        return registry.create(provider, context)
+
+    cli.create = create
+    cli.run(command, *options, stdin=b"v")
+    assert asked == [allowed]
