@@ -17,7 +17,7 @@ RATE = 50  # calls a second that the throttling backend bears
 ALLOWED = (RATE, 1000)  # calls a second that a store is allowed which knows that, and one which does not
 KEYS = 100  # of an ExternalSecret there
 STORES, EACH, EVERY, TURNS = 20, 10, 2, 2
-_SLOWEST_CHECK = 4.0  # seconds between two looks at a store that is down, at most
+_SLOWEST_CHECK = 2.0  # seconds between two looks at a store that is down, as far as its backoff grows
 _QUICKEST_CHECK = 0.8 * _SLOWEST_CHECK  # as chance has it
 
 
