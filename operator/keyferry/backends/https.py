@@ -3,7 +3,6 @@
 What aiohttp raises ends here: it may quote a request. `Broken` has no more than the names of what was raised.
 """
 
-import ssl
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -15,7 +14,7 @@ from yarl import URL
 
 from keyferry.backends import certificates, retry_after
 from keyferry.backends.route import Route
-from keyferry.errors import BackendUnavailable, CredentialsMissing
+from keyferry.errors import BackendUnavailable
 
 _PATIENCE = 0.9  # of the store's timeout: so that an error that names the address comes before the budget's
 _LARGEST = 64 * 1024 * 1024  # bytes of an answer: one call may bring a whole folder
@@ -23,6 +22,10 @@ _LARGEST = 64 * 1024 * 1024  # bytes of an answer: one call may bring a whole fo
 
 class Untrusted(BackendUnavailable):
     """The server's certificate is not trusted. Other certificate authorities may help."""
+
+
+class TooLarge(ValueError):
+    """An answer is larger than any should be."""
 
 
 class Broken(Exception):
@@ -88,9 +91,9 @@ class Https:
                 proxy=proxy.address if proxy else None,
                 proxy_headers=proxy.headers if proxy else None,
             ) as response:
-                return Reply(response.status, await _content(response), response.headers)
+                return Reply(response.status, await body_of(response, _LARGEST), response.headers)
         except (aiohttp.ClientError, OSError, ValueError) as e:
-            failure = self.route.fault(e, operation, at) or Broken(_kinds(e))
+            failure = self.route.fault(e, operation, at) or Broken(certificates.kinds(e))
         raise failure
 
     async def aclose(self) -> None:
@@ -103,7 +106,7 @@ def connections(timeout: float, size: int, ca: bytes | None, field_: str, route:
     Raises CredentialsMissing where these are none; `field_` is what named them.
     """
     session = aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=size, ssl=True if ca is None else _trusting(ca, field_)),
+        connector=aiohttp.TCPConnector(limit=size, ssl=True if ca is None else certificates.trusting(ca, field_)),
         cookie_jar=aiohttp.DummyCookieJar(),
         timeout=aiohttp.ClientTimeout(total=timeout * _PATIENCE),
         headers={"User-Agent": "keyferry", "Accept": "application/json"},
@@ -132,26 +135,11 @@ _OUT_OF_REACH = {
 }
 
 
-def _trusting(ca: bytes, field_: str) -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # verifies, and trusts nobody yet
-    with suppress(ssl.SSLError, ValueError):
-        context.load_verify_locations(cadata=ca.decode("ascii", "ignore"))  # bundles have comments in any language
-        return context
-    raise CredentialsMissing(f"{field_}: what it names holds no certificates in PEM")
-
-
-async def _content(response: aiohttp.ClientResponse) -> bytes:
+async def body_of(response: aiohttp.ClientResponse, most: int) -> bytes:
+    """All of an answer's body. Raises TooLarge as soon as more than so many bytes have come."""
     parts, size = [], 0
     async for part in response.content.iter_any():
         parts.append(part)
-        if (size := size + len(part)) > _LARGEST:
-            raise ValueError("larger than any answer should be")
+        if (size := size + len(part)) > most:
+            raise TooLarge(f"more than {most} bytes")
     return b"".join(parts)
-
-
-def _kinds(error: Exception) -> tuple[str, ...]:
-    names = tuple(cls.__name__ for cls in type(error).__mro__)
-    found = getattr(error, "certificate_error", None)
-    if isinstance(found, ssl.SSLCertVerificationError):
-        return (certificates.kind(found.verify_code), *names)
-    return names

@@ -1,7 +1,6 @@
 """A store's way to Elasticsearch: the official client, made of what the spec says and the cluster's Secrets hold."""
 
 import base64
-import ssl
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,6 +12,7 @@ from elasticsearch import AsyncElasticsearch
 
 from keyferry.api.providers.elasticsearch import FIELDS, Elasticsearch, ElasticsearchAuth, ElasticsearchMethod
 from keyferry.api.providers.references import SecretKeyRef
+from keyferry.backends import certificates
 from keyferry.backends.address import checked_address
 from keyferry.backends.base import Context
 from keyferry.backends.cipher import SHORTEST_KEY, key_material
@@ -97,16 +97,8 @@ def _node(address: str, ca: bytes | None, context: Context, route: Route, nodes:
         connections_per_node=context.concurrency,
         request_timeout=patience,
         _extras={CONNECTING: patience / nodes, ROUTE: route},
-        ssl_context=_trust(ca) if ca is not None and secure else None,
+        ssl_context=certificates.trusting(ca, f"{_WHERE}.caProvider") if ca is not None and secure else None,
     )
-
-
-def _trust(ca: bytes) -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # verifies, and trusts nobody yet
-    with suppress(ssl.SSLError, ValueError):
-        context.load_verify_locations(cadata=ca.decode("ascii", "ignore"))  # bundles have comments in any language
-        return context
-    raise CredentialsMissing(f"{_WHERE}.caProvider: what it names holds no certificates in PEM")
 
 
 async def _login(auth: ElasticsearchAuth, context: Context) -> Login:

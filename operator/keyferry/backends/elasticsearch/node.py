@@ -5,7 +5,6 @@ address, knows no proxy and logs bodies. Hence this one.
 """
 
 import functools
-import ssl
 from contextlib import suppress
 from io import BytesIO
 from typing import Any
@@ -27,6 +26,7 @@ from yarl import URL
 
 from keyferry.backends import certificates
 from keyferry.backends.elasticsearch.errors import Failure
+from keyferry.backends.https import TooLarge, body_of
 from keyferry.backends.retry_after import seconds
 from keyferry.backends.route import Route
 
@@ -71,7 +71,7 @@ class Node(BaseAsyncNode):
         del request_timeout  # the configuration's holds for every call
         if self._closed:
             raise Lost(Failure(classes=("Closed",)))
-        failed: Exception
+        failed: TransportError
         try:
             async with self._connections().request(
                 method,
@@ -82,10 +82,12 @@ class Node(BaseAsyncNode):
                 proxy=self._proxy.address if self._proxy else None,
                 proxy_headers=self._proxy.headers if self._proxy else None,
             ) as response:
-                return self._answer(response, await _read(response))
+                return self._answer(response, await body_of(response, LARGEST_ANSWER))
+        except TooLarge:
+            failed = Unusable(Failure(classes=("TooLarge",)))
         except (aiohttp.ClientError, OSError, ValueError) as e:
-            failed = e
-        raise self._told(failed)  # apart from what it was told of the request
+            failed = self._told(e)
+        raise failed  # apart from what it was told of the request
 
     async def close(self) -> None:  # type: ignore[override]
         self._closed = True
@@ -112,24 +114,12 @@ class Node(BaseAsyncNode):
         return NodeApiResponse(ApiResponseMeta(response.status, "1.1", headers, 0.0, self.config), body)
 
     def _told(self, error: Exception) -> TransportError:
-        classes = tuple(cls.__name__ for cls in type(error).__mro__)
-        found = getattr(error, "certificate_error", None)
-        if isinstance(found, ssl.SSLCertVerificationError):
-            classes = (certificates.kind(found.verify_code), *classes)
+        classes = certificates.kinds(error)
         fault = functools.partial(self._route.fault, error, url=self.base_url)
         never_sent = isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError)
         return (Unreached if never_sent else Lost)(
             Failure(classes=classes, of_proxy=lambda operation: fault(operation=operation))
         )
-
-
-async def _read(response: aiohttp.ClientResponse) -> bytes:
-    parts, size = [], 0
-    async for part in response.content.iter_any():
-        parts.append(part)
-        if (size := size + len(part)) > LARGEST_ANSWER:
-            raise Unusable(Failure(classes=("TooLarge",)))
-    return b"".join(parts)
 
 
 def _refusal(status: int, body: bytes) -> bool:

@@ -17,6 +17,7 @@ import aiohttp
 import orjson
 
 from keyferry.backends import retry_after
+from keyferry.backends.https import TooLarge, body_of
 from keyferry.backends.kubernetes.errors import About, broken, refused, senseless
 from keyferry.backends.route import Route
 from keyferry.errors import BackendUnavailable, CredentialsMissing, SyncError
@@ -140,15 +141,13 @@ def _ended(response: aiohttp.ClientResponse) -> Iterator[None]:
 
 async def _content(response: aiohttp.ClientResponse, about: About) -> bytes:
     """All of it, so that the connection can be used again. Raises SyncError where it is a refusal."""
-    parts, size = [], 0
-    async for part in response.content.iter_any():
-        parts.append(part)
-        size += len(part)
-        if size > _LARGEST:
-            raise BackendUnavailable(f"{about.host} answers {about.operation} with more than {_LARGEST} bytes")
+    try:
+        whole = await body_of(response, _LARGEST)
+    except TooLarge as e:
+        raise BackendUnavailable(f"{about.host} answers {about.operation} with {e}") from None
     if response.status >= 300:
         raise refused(response.status, about, retry_after.seconds(response.headers.get("Retry-After")))
-    return b"".join(parts)
+    return whole
 
 
 def _parsed(content: bytes, about: About) -> Json:

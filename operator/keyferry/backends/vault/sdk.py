@@ -22,7 +22,6 @@ from urllib3.util.ssl_ import create_urllib3_context
 from keyferry.backends import certificates, retry_after
 from keyferry.backends.route import Proxy, Route
 from keyferry.backends.vault.errors import About, Failure, told
-from keyferry.errors import CredentialsMissing
 
 _PATIENCE = 0.9  # of the store's timeout: so that the SDK's error, which names the address, comes before the budget's
 _LOUD = ("hvac", "requests", "urllib3")  # they log addresses with all that is in them at debug level
@@ -119,9 +118,11 @@ def client(server: str, namespace: str | None, limits: tuple[float, int], ca: by
     timeout, size = limits
     for name in _LOUD:
         logging.getLogger(name).setLevel(logging.WARNING)
+    where = "spec.provider.vault.caProvider"
+    trusted = None if ca is None else certificates.trusting(ca, where, create_urllib3_context())
     session = requests.Session()
     session.auth = _as_it_is  # else a .netrc of the operator's would be looked for
-    session.mount("https://", _Connections(size) if ca is None else _Trusting(_context(ca), size))
+    session.mount("https://", _Trusting(trusted, size) if trusted else _Connections(size))
     session.mount("http://", _Connections(size))
     return Client(server.rstrip("/"), namespace, timeout, session, route, _through(route.to(server)))
 
@@ -133,14 +134,6 @@ def _through(proxy: Proxy | None) -> dict[str, str | None]:
 
 def _as_it_is(request: requests.PreparedRequest) -> requests.PreparedRequest:
     return request
-
-
-def _context(ca: bytes) -> ssl.SSLContext:
-    context = create_urllib3_context()
-    with suppress(ssl.SSLError, ValueError):
-        context.load_verify_locations(cadata=ca.decode("ascii", "ignore"))  # bundles have comments in any language
-        return context
-    raise CredentialsMissing("spec.provider.vault.caProvider: what it names holds no certificates in PEM")
 
 
 def _content(response: requests.Response, about: About) -> dict[str, Any]:
