@@ -1,7 +1,6 @@
 """What tests of the image ask for: the image, a Kubernetes API, and the operator in its container."""
 
 import functools
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from tests.controlplane.chart import CHART
 from tests.image import apt, building
 from tests.image.contained import ContainedOperator
 from tests.image.podman import Podman
+from tests.servers.programs import required
 from tests.standins.aws import AwsStandIn
 
 
@@ -24,7 +24,7 @@ def podman() -> Podman:
     try:
         return building.ensure()
     except apt.Missing as missing:
-        if os.environ.get("CI"):
+        if required():
             pytest.fail(f"the tests of the image must not be left out here: {missing}")
         pytest.skip(f"the tests of the image are left out: {missing}")
 

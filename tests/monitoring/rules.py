@@ -5,7 +5,6 @@ and when it `fires`, with which labels.
 """
 
 import json
-import os
 import subprocess
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -16,6 +15,7 @@ import yaml
 
 from tests.controlplane.binaries import BinariesMissing
 from tests.servers import prometheus
+from tests.servers.programs import required
 
 ROOT = Path(__file__).resolve().parents[2]
 RULES = ROOT / "helm" / "keyferry" / "files" / "alerts" / "keyferry.yaml"
@@ -30,7 +30,7 @@ def programs() -> prometheus.Programs:
     try:
         return prometheus.find()
     except BinariesMissing as missing:
-        if os.environ.get("CI"):
+        if required():
             raise
         pytest.skip(str(missing))
 

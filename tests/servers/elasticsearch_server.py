@@ -4,7 +4,6 @@ import atexit
 import functools
 import itertools
 import json
-import os
 import secrets
 import shutil
 import ssl
@@ -24,6 +23,7 @@ import pytest
 from tests.controlplane import binaries, credentials
 from tests.controlplane.processes import ProcessGroup
 from tests.servers import elasticsearch_jars
+from tests.servers.programs import required
 
 STARTS_WITHIN = 120.0  # seconds; a busy machine may take thirty
 ADMINISTRATOR = "administrator"
@@ -174,7 +174,7 @@ def shared() -> ElasticsearchServer:
     try:
         elasticsearch_jars.find()
     except binaries.BinariesMissing as e:
-        if os.environ.get("CI"):
+        if required():
             raise
         pytest.skip(str(e))
     folder = Path(tempfile.mkdtemp(prefix="keyferry-elasticsearch-"))
