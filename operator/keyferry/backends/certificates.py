@@ -6,7 +6,7 @@ from contextlib import suppress
 from itertools import islice
 
 from keyferry.backends.wrapped import within
-from keyferry.errors import CredentialsMissing
+from keyferry.errors import BackendUnavailable, CredentialsMissing
 
 AUTHORITY = "certificate:authority"
 _EARLY, _EXPIRED, _NAME = "certificate:early", "certificate:expired", "certificate:name"
@@ -18,6 +18,10 @@ WORDS: Mapping[str, str] = {
     _NAME: "its certificate is for another name or address",
     AUTHORITY: "its certificate is of an authority that is not trusted: name the right one in caProvider",
 }
+
+
+class Untrusted(BackendUnavailable):
+    """A server's certificate is not trusted. Other certificate authorities may help."""
 
 
 def kind(verify_code: int) -> str:
