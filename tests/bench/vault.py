@@ -33,7 +33,7 @@ class _Engine:
     def reads(self) -> int:
         """How many values were read since this was last asked; what else it was asked is put aside."""
         number = sum("/data/" in call.path and _NAMESPACE in call.path for call in self.proxy.calls)
-        self.proxy.clear()
+        self.proxy.wire.clear()
         return number
 
 

@@ -183,7 +183,7 @@ def test_a_refresh_with_nothing_new_reads_each_secret_once_and_writes_nothing(te
     for n in range(20):
         team.says("Synced", f"s{n}")
     written, syncs = team.world.writes(team.namespace), team.world.syncs()
-    team.proxy.clear()
+    team.proxy.wire.clear()
 
     team.world.await_syncs(syncs + 60)
 
@@ -203,14 +203,14 @@ def sealed(team: Team) -> Iterator[None]:
 
 @contextmanager
 def down(team: Team) -> Iterator[None]:
-    team.proxy.down()
+    team.proxy.wire.down()
     try:
         yield
     finally:
-        team.proxy.up()
+        team.proxy.wire.up()
 
 
-WAYS = {"sealed": sealed, "down": down, "silent": lambda team: team.proxy.silence()}
+WAYS = {"sealed": sealed, "down": down, "silent": lambda team: team.proxy.wire.silence()}
 TELLING = {"sealed": "Vault is sealed", "down": "cannot connect", "silent": "does not answer in time"}
 
 
