@@ -12,6 +12,8 @@ NAMESPACE_ANNOTATION = f"{GROUP}/namespace"  # on a Namespace: what it is called
 REFRESH_ANNOTATION = f"{GROUP}/refresh"  # on a store or ExternalSecret: any new value forces a refresh
 ADOPT_ANNOTATION = f"{GROUP}/adopt"  # on a Secret: "true" lets an ExternalSecret take it over
 OWNER_ANNOTATION = f"{GROUP}/external-secret"  # on a Secret: the ExternalSecret that writes it
+TOKENS_ANNOTATION = f"{GROUP}/allow-tokens-for"  # on a ServiceAccount: audiences for which tokens may be asked
+API_SERVER_AUDIENCE = "https://kubernetes.default.svc"  # there it stands for the API server's own, however called
 MANAGED_BY = "app.kubernetes.io/managed-by"
 
 LARGEST_CATALOGUE = 100_000  # entries of one store, of some 1.5 KB each
