@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 
+from keyferry.values import Key
+
 GROUP = "keyferry.dev"
 VERSION = "v1alpha1"
 FIELD_MANAGER = "keyferry"
@@ -46,6 +48,7 @@ class Settings:
     """How this operator runs."""
 
     namespaces: tuple[str, ...] = ()  # where it works; none: everywhere
+    secrets: tuple[Key, ...] = ()  # the only ones there that it touches; of a namespace without any: all
     listen: str = ":8080"  # host:port; without a host every address, of IPv6 and IPv4
     data_dir: Path = DEFAULT_DATA_DIR
     allow_ambient_in_namespaces: bool = False
