@@ -89,7 +89,7 @@ def team(world: World, vault: VaultProxy) -> Iterator[Team]:
     made = Team(world, vault, vault.vault.engine(), namespace, f"vault-{uuid.uuid4().hex[:8]}", canaries)
     reviewer = f"reviews-{namespace}"
     for account in ("reader", "intruder", "vault"):
-        world.plane.kubectl("--namespace", namespace, "create", "serviceaccount", account)
+        world.account(namespace, account, AUDIENCE, "elsewhere")
     delegate = ("--clusterrole=system:auth-delegator", f"--serviceaccount={namespace}:vault")
     world.plane.kubectl("create", "clusterrolebinding", reviewer, *delegate)
     authority = {"ca.crt": vault.vault.ca.read_text()}
