@@ -129,6 +129,7 @@ def test_a_shared_store_maps_by_labels_and_annotations_and_a_refresh_without_new
     world.await_secret(namespace, "all", {"DB_PASSWORD": mine})
     world.await_ready(namespace, "theirs", "RemoteSecretMissing")
 
+    world.still(lambda: world.writes(namespace))  # statuses and events come after the Secrets
     before, asked = world.writes(namespace), gcp.calls.count("ListSecrets")
     world.eventually(lambda: gcp.calls.count("ListSecrets") >= asked + 3, what="three refreshes")
     assert world.writes(namespace) == before
