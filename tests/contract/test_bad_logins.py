@@ -1,0 +1,104 @@
+"""Bad input for each login: wrong secret, expired token, unknown tenant, unreachable address, untrusted CA, clock off.
+
+The condition says which, within the timeout. The table is in `bad_logins`, and each of its cells is a test here.
+"""
+
+import asyncio
+import time
+import traceback
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, aclosing
+from pathlib import Path
+
+import pytest
+
+from keyferry.backends.base import Backend
+from keyferry.errors import BackendUnavailable, SyncError
+from keyferry.values import Ref
+from tests.contract.bad_logins import TABLES
+from tests.contract.bad_logins.listening import FAULTS, showing, silence
+from tests.contract.bad_logins.table import Bad, Login, Scene, Table, Way
+from tests.servers import certificates
+
+ROWS = [(f"{name}-{of}", table, login) for name, table in TABLES.items() for of, login in table.logins.items()]
+LED = [pytest.param(table, login, id=name) for name, table, login in ROWS if login.at]
+SECURED = [pytest.param(table, login, id=name) for name, table, login in ROWS if login.at and login.begin]
+CELLS = [
+    pytest.param(table, bad, id="-".join(filter(None, (name, case, bad.name))))
+    for name, table, login in ROWS
+    for case, cell in login.cells.items()
+    for bad in (() if isinstance(cell, str) else cell)
+]
+BUSY = 1.0  # seconds that a busy machine takes for what takes none
+
+
+@pytest.fixture
+async def scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Scene]:
+    async with AsyncExitStack() as stack:
+        yield Scene(stack, tmp_path, monkeypatch)
+
+
+async def failure(backend: Backend, ref: Ref) -> list[SyncError]:
+    """What the store says when it is checked and when it is read, at once."""
+
+    async def checked() -> SyncError:
+        with pytest.raises(SyncError) as told:
+            await backend.check()
+        return told.value
+
+    async with aclosing(backend), asyncio.TaskGroup() as both:
+        check, read = both.create_task(checked()), both.create_task(backend.fetch([ref]))
+    answer = read.result()[ref]
+    assert isinstance(answer, SyncError)
+    return [check.result(), answer]
+
+
+async def said(backend: Backend, ref: Ref, kind: type[SyncError], words: str, within: float) -> None:
+    """The condition says this, in so many seconds, and nothing of what is secret."""
+    began = time.monotonic()
+    told = await failure(backend, ref)
+    assert time.monotonic() - began < within + BUSY
+    for each in told:
+        assert isinstance(each, kind), each
+        assert words in str(each)
+        assert "canary" not in "".join(traceback.format_exception(each))
+
+
+@pytest.mark.parametrize(("table", "bad"), CELLS)
+async def test_what_is_wrong_is_told(scene: Scene, table: Table, bad: Bad):
+    world = await scene.stack.enter_async_context(table.world(scene))
+    words = bad.words.format(world=world)
+    await said(bad.make(world), world.ref, bad.kind, words, Way("").timeout)
+
+
+@pytest.mark.parametrize(("table", "login"), LED)
+async def test_an_address_that_does_not_answer_is_told_within_the_timeout(scene: Scene, table: Table, login: Login):
+    assert login.at
+    world = await scene.stack.enter_async_context(table.world(scene))
+    nobody = Way("127.0.0.1:1")
+    words = table.nobody.format(address=nobody.address)
+    await said(login.at(world, nobody), world.ref, BackendUnavailable, words, nobody.timeout)
+    silent = Way(scene.stack.enter_context(silence()), timeout=1.5)
+    words = table.silence.format(address=silent.address)
+    await said(login.at(world, silent), world.ref, BackendUnavailable, words, silent.timeout)
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize(("table", "login"), SECURED)
+async def test_what_is_wrong_with_a_certificate_is_told(scene: Scene, table: Table, login: Login, fault: str):
+    assert login.at
+    assert login.begin
+    made, words = FAULTS[fault]
+    world = await scene.stack.enter_async_context(table.world(scene))
+    shown, other = scene.folder / "shown", scene.folder / "other"
+    for folder in (shown, other):
+        folder.mkdir()
+    address, authority = scene.stack.enter_context(showing(shown, login.begin, **made))
+    way = Way(address, authority if made else certificates.write(other))
+    await said(login.at(world, way), world.ref, BackendUnavailable, words, way.timeout)
+
+
+@pytest.mark.parametrize("table", TABLES.values(), ids=TABLES)
+def test_each_login_that_a_provider_offers_has_each_case(table: Table):
+    assert {name.partition(" ")[0] for name in table.logins} == table.offered
+    assert {name: lacking for name, login in table.logins.items() if (lacking := login.lacks())} == {}
