@@ -2,9 +2,13 @@
 
 from collections.abc import Mapping
 
-from tests.contract.bad_logins import infisical
+from tests.contract.bad_logins import elasticsearch, hcp, infisical, vault
 from tests.contract.bad_logins.table import Table
 
 TABLES: Mapping[str, Table] = {
+    "elasticsearch": elasticsearch.TABLE,
+    "hcp": hcp.TABLE,
     "infisical": infisical.TABLE,
+    "vault": vault.VAULT,
+    "vault (OpenBao)": vault.OPENBAO,
 }
