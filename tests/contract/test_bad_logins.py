@@ -8,6 +8,8 @@ import time
 import traceback
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, aclosing
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -17,7 +19,7 @@ from keyferry.errors import BackendUnavailable, SyncError
 from keyferry.values import Ref
 from tests.contract.bad_logins import TABLES
 from tests.contract.bad_logins.listening import FAULTS, showing, silence
-from tests.contract.bad_logins.table import Bad, Login, Scene, Table, Way
+from tests.contract.bad_logins.table import Bad, Login, Scene, Table, Way, World
 from tests.servers import certificates
 
 ROWS = [(f"{name}-{of}", table, login) for name, table in TABLES.items() for of, login in table.logins.items()]
@@ -38,55 +40,55 @@ async def scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
         yield Scene(stack, tmp_path, monkeypatch)
 
 
-async def failure(backend: Backend, ref: Ref) -> list[SyncError]:
-    """What the store says when it is checked and when it is read, at once."""
+async def failures(backend: Backend, ref: Ref, lacking: str) -> list[SyncError]:
+    """What the store says when it is read, and at once when it is checked, unless that only tells what is lacking."""
 
-    async def checked() -> SyncError:
+    async def checked() -> list[SyncError]:
+        if lacking:
+            assert lacking in "".join((await backend.check()).lacking)
+            return []
         with pytest.raises(SyncError) as told:
             await backend.check()
-        return told.value
+        return [told.value]
 
     async with aclosing(backend), asyncio.TaskGroup() as both:
         check, read = both.create_task(checked()), both.create_task(backend.fetch([ref]))
     answer = read.result()[ref]
     assert isinstance(answer, SyncError)
-    return [check.result(), answer]
+    return [answer, *check.result()]
 
 
-async def said(backend: Backend, ref: Ref, kind: type[SyncError], words: str, within: float) -> None:
+async def said(backend: Backend, ref: Ref, bad: Bad, within: float) -> None:
     """The condition says this, in so many seconds, and nothing of what is secret."""
     began = time.monotonic()
-    told = await failure(backend, ref)
+    told = await failures(backend, ref, bad.lacking)
     assert time.monotonic() - began < within + BUSY
     for each in told:
-        assert isinstance(each, kind), each
-        assert words in str(each)
+        assert isinstance(each, bad.kind), each
+        assert bad.words in str(each)
         assert "canary" not in "".join(traceback.format_exception(each))
 
 
 @pytest.mark.parametrize(("table", "bad"), CELLS)
 async def test_what_is_wrong_is_told(scene: Scene, table: Table, bad: Bad):
     world = await scene.stack.enter_async_context(table.world(scene))
-    words = bad.words.format(world=world)
-    await said(bad.make(world), world.ref, bad.kind, words, Way("").timeout)
+    bad = replace(bad, words=bad.words.format(world=world))
+    await said(bad.make(world), world.ref, bad, Way("").timeout)
 
 
 @pytest.mark.parametrize(("table", "login"), LED)
 async def test_an_address_that_does_not_answer_is_told_within_the_timeout(scene: Scene, table: Table, login: Login):
-    assert login.at
     world = await scene.stack.enter_async_context(table.world(scene))
     nobody = Way("127.0.0.1:1")
-    words = table.nobody.format(address=nobody.address)
-    await said(login.at(world, nobody), world.ref, BackendUnavailable, words, nobody.timeout)
     silent = Way(scene.stack.enter_context(silence()), timeout=1.5)
-    words = table.silence.format(address=silent.address)
-    await said(login.at(world, silent), world.ref, BackendUnavailable, words, silent.timeout)
+    for way, words in ((nobody, table.nobody), (silent, table.silence)):
+        bad = Bad(partial(led, login, way), words.format(address=way.address), BackendUnavailable)
+        await said(bad.make(world), world.ref, bad, way.timeout)
 
 
 @pytest.mark.parametrize("fault", FAULTS)
 @pytest.mark.parametrize(("table", "login"), SECURED)
 async def test_what_is_wrong_with_a_certificate_is_told(scene: Scene, table: Table, login: Login, fault: str):
-    assert login.at
     assert login.begin
     made, words = FAULTS[fault]
     world = await scene.stack.enter_async_context(table.world(scene))
@@ -95,7 +97,15 @@ async def test_what_is_wrong_with_a_certificate_is_told(scene: Scene, table: Tab
         folder.mkdir()
     address, authority = scene.stack.enter_context(showing(shown, login.begin, **made))
     way = Way(address, authority if made else certificates.write(other))
-    await said(login.at(world, way), world.ref, BackendUnavailable, words, way.timeout)
+    bad = Bad(partial(led, login, way), words, BackendUnavailable)
+    await said(bad.make(world), world.ref, bad, way.timeout)
+
+
+def led(login: Login, way: Way, world: World) -> Backend:
+    """A store with nothing wrong but where it is led to, and whom it trusts there."""
+    assert login.at
+    made: Backend = login.at(world, way)
+    return made
 
 
 @pytest.mark.parametrize("table", TABLES.values(), ids=TABLES)

@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping
 
-from tests.contract.bad_logins import elasticsearch, hcp, infisical, vault
+from tests.contract.bad_logins import elasticsearch, hcp, infisical, kubernetes, vault
 from tests.contract.bad_logins.table import Table
 
 TABLES: Mapping[str, Table] = {
     "elasticsearch": elasticsearch.TABLE,
     "hcp": hcp.TABLE,
     "infisical": infisical.TABLE,
+    "kubernetes": kubernetes.TABLE,
     "vault": vault.VAULT,
     "vault (OpenBao)": vault.OPENBAO,
 }

@@ -10,7 +10,6 @@ from typing import Any, Protocol
 
 import pytest
 
-from keyferry.backends.base import Backend
 from keyferry.errors import AuthFailed, SyncError
 from keyferry.values import Ref
 
@@ -50,14 +49,18 @@ class Way:
     timeout: float = 10.0
 
 
+Make = Callable[[Any], Any]  # of a world, a backend
+
+
 @dataclass(frozen=True, slots=True)
 class Bad:
     """A store with one thing that is wrong, and what the condition says."""
 
-    make: Callable[[Any], Backend]  # of the provider's world
+    make: Make
     words: str  # in part; {world.…} is what the world has
     kind: type[SyncError] = AuthFailed
     name: str = ""  # where a cell has several
+    lacking: str = ""  # what a check says instead, where nothing is wrong with the login itself
 
 
 Cell = Sequence[Bad] | str  # a text: why it cannot be
@@ -68,7 +71,7 @@ class Login:
     """A way to log in. Where there is an address, each bad way to it is a test by itself."""
 
     cells: Mapping[Case, Cell]
-    at: Callable[[Any, Way], Backend] | None = None  # a store that is good but for where it is led
+    at: Callable[[Any, Way], Any] | None = None  # a store that is good but for where it is led
     begin: Callable[[socket], None] | None = lambda _: None  # what is said before TLS; None: there is no TLS
 
     def lacks(self) -> list[Case]:
