@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from tests.contract.bad_logins import elasticsearch, hcp, infisical, kubernetes, vault
+from tests.contract.bad_logins import elasticsearch, hcp, infisical, kubernetes, sql, vault
 from tests.contract.bad_logins.table import Table
 
 TABLES: Mapping[str, Table] = {
@@ -10,6 +10,7 @@ TABLES: Mapping[str, Table] = {
     "hcp": hcp.TABLE,
     "infisical": infisical.TABLE,
     "kubernetes": kubernetes.TABLE,
+    **{f"sql ({name})": table for name, table in sql.TABLES.items()},
     "vault": vault.VAULT,
     "vault (OpenBao)": vault.OPENBAO,
 }
