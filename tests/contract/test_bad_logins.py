@@ -72,8 +72,8 @@ async def said(backend: Backend, ref: Ref, bad: Bad, within: float) -> None:
 @pytest.mark.parametrize(("table", "bad"), CELLS)
 async def test_what_is_wrong_is_told(scene: Scene, table: Table, bad: Bad):
     world = await scene.stack.enter_async_context(table.world(scene))
-    bad = replace(bad, words=bad.words.format(world=world))
-    await said(bad.make(world), world.ref, bad, Way("").timeout)
+    backend = bad.make(world)
+    await said(backend, world.ref, replace(bad, words=bad.words.format(world=world)), Way("").timeout)
 
 
 @pytest.mark.parametrize(("table", "login"), LED)

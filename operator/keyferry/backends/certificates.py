@@ -23,7 +23,7 @@ def kind(verify_code: int) -> str:
     return _KINDS.get(verify_code, AUTHORITY)
 
 
-def kinds(error: Exception) -> tuple[str, ...]:
+def kinds(error: BaseException) -> tuple[str, ...]:
     """The names of an aiohttp exception's classes; before them what is wrong with a certificate, if that is it."""
     names = tuple(cls.__name__ for cls in type(error).__mro__)
     found = getattr(error, "certificate_error", None)
