@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from keyferry.api.providers import Provider
 from keyferry.backends.base import Backend
 from keyferry.errors import BackendUnavailable, SyncError
 from keyferry.values import Ref
@@ -22,6 +23,7 @@ from tests.contract.bad_logins.listening import FAULTS, showing, silence
 from tests.contract.bad_logins.table import Bad, Login, Scene, Table, Way, World
 from tests.servers import certificates
 
+ELSEWHERE = {"aws"}  # its bad logins are in test_aws_logins.py
 ROWS = [(f"{name}-{of}", table, login) for name, table in TABLES.items() for of, login in table.logins.items()]
 LED = [pytest.param(table, login, id=name) for name, table, login in ROWS if login.at]
 SECURED = [pytest.param(table, login, id=name) for name, table, login in ROWS if login.at and login.begin]
@@ -112,3 +114,7 @@ def led(login: Login, way: Way, world: World) -> Backend:
 def test_each_login_that_a_provider_offers_has_each_case(table: Table):
     assert {name.partition(" ")[0] for name in table.logins} == table.offered
     assert {name: lacking for name, login in table.logins.items() if (lacking := login.lacks())} == {}
+
+
+def test_each_provider_has_its_table():
+    assert {name.partition(" ")[0] for name in TABLES} | ELSEWHERE == set(Provider.model_fields)

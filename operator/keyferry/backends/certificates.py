@@ -7,13 +7,13 @@ from contextlib import suppress
 from keyferry.errors import CredentialsMissing
 
 AUTHORITY = "certificate:authority"
-_EARLY, _EXPIRED, _NAME = "certificate:early", "certificate:expired", "certificate:name"
-_KINDS = {9: _EARLY, 10: _EXPIRED, 62: _NAME, 63: _NAME, 64: _NAME}  # by OpenSSL's number of what is wrong
+EARLY, EXPIRED, NAME = "certificate:early", "certificate:expired", "certificate:name"
+_KINDS = {9: EARLY, 10: EXPIRED, 62: NAME, 63: NAME, 64: NAME}  # by OpenSSL's number of what is wrong
 
 WORDS: Mapping[str, str] = {
-    _EARLY: "its certificate is not yet valid, or the operator's clock is off",
-    _EXPIRED: "its certificate has expired, or the operator's clock is off",
-    _NAME: "its certificate is for another name or address",
+    EARLY: "its certificate is not yet valid, or the operator's clock is off",
+    EXPIRED: "its certificate has expired, or the operator's clock is off",
+    NAME: "its certificate is for another name or address",
     AUTHORITY: "its certificate is of an authority that is not trusted: name the right one in caProvider",
 }
 

@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping
 
-from tests.contract.bad_logins import azure, elasticsearch, hcp, infisical, kubernetes, sql, vault
+from tests.contract.bad_logins import azure, elasticsearch, gcp, hcp, infisical, kubernetes, sql, vault
 from tests.contract.bad_logins.table import Table
 
 TABLES: Mapping[str, Table] = {
     "azure": azure.TABLE,
     "elasticsearch": elasticsearch.TABLE,
+    "gcp": gcp.TABLE,
     "hcp": hcp.TABLE,
     "infisical": infisical.TABLE,
     "kubernetes": kubernetes.TABLE,
