@@ -264,7 +264,7 @@ def test_a_token_in_a_secret_is_exchanged_within_seconds(team):
     ca = {"type": "ConfigMap", "name": "vault-ca", "key": "ca.crt"}
     auth = {"method": "Token", "secretRef": {"name": "login", "key": "token"}}
     team.world.apply(secret(team.namespace, "login", {"token": "hvs.nothing"}))
-    assert "the token is spent, or was revoked" in team.own("AuthFailed", auth, caProvider=ca)
+    assert "the token is wrong, spent, or was revoked" in team.own("AuthFailed", auth, caProvider=ca)
 
     team.world.apply(secret(team.namespace, "login", {"token": team.vault.token(policy(team))}))
 

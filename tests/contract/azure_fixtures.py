@@ -11,13 +11,18 @@ from tests.standins.azure import AzureStandIn
 _OF_AZURE = ("AZURE_", "IDENTITY_", "MSI_", "IMDS_")
 
 
+def bare(environment: pytest.MonkeyPatch, home: Path) -> None:
+    """Take Azure credentials and proxies away."""
+    for name in list(os.environ):
+        if name.startswith(_OF_AZURE) or name.lower().endswith("_proxy"):
+            environment.delenv(name)
+    environment.setenv("HOME", str(home))
+
+
 @pytest.fixture
 def poor_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.MonkeyPatch:
     """A process without Azure credentials or proxies."""
-    for name in list(os.environ):
-        if name.startswith(_OF_AZURE) or name.lower().endswith("_proxy"):
-            monkeypatch.delenv(name)
-    monkeypatch.setenv("HOME", str(tmp_path))
+    bare(monkeypatch, tmp_path)
     return monkeypatch
 
 

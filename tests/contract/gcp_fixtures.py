@@ -10,13 +10,18 @@ from google.auth.compute_engine import _metadata
 from tests.standins.gcp import GcpStandIn
 
 
+def bare(environment: pytest.MonkeyPatch, home: Path) -> None:
+    """Take Google's credentials away."""
+    for name in [name for name in os.environ if name.startswith(("GOOGLE_", "GCE_", "CLOUDSDK_"))]:
+        environment.delenv(name)
+    environment.setenv("HOME", str(home))
+    environment.setattr(_metadata, "_NO_GCE_CHECK", True)
+
+
 @pytest.fixture
 def no_google(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.MonkeyPatch:
     """A process that nobody gave Google credentials, by variable, file or metadata server."""
-    for name in [name for name in os.environ if name.startswith(("GOOGLE_", "GCE_", "CLOUDSDK_"))]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setattr(_metadata, "_NO_GCE_CHECK", True)
+    bare(monkeypatch, tmp_path)
     return monkeypatch
 
 

@@ -2,11 +2,15 @@
 
 from typing import Any
 
+import jwt
+
 from keyferry.api.providers.infisical import Infisical
 from keyferry.backends.infisical import InfisicalBackend, create
 from keyferry.values import Entry, Fetched, Ref, Scope
+from tests.contract.aws_stores import SIGNER
 from tests.contract.context import SeededCluster, context
 from tests.standins.infisical import InfisicalStandIn
+from tests.standins.token_review import refusal
 
 DB = Ref("db")
 LOGIN = "infisical-login"  # the Secret that holds the login
@@ -25,6 +29,19 @@ def client(infisical: InfisicalStandIn, identity: str = "reader") -> dict[str, s
     """The login of a new client of that identity, as a Secret holds it."""
     client_id, secret = infisical.universal_auth(identity)
     return {"clientId": client_id, "clientSecret": secret}
+
+
+def reviewed(token: str) -> str:
+    """As Infisical judges what the API server says of a token: what is wrong with it; empty where nothing is."""
+    if wrong := refusal(token, SIGNER.public_key()):
+        return wrong
+    claims = jwt.decode(token, options={"verify_signature": False})
+    _, _, namespace, account = claims["sub"].split(":")
+    if namespace != "payments":
+        return "Kubernetes namespace not allowed."
+    if account != "keyferry":
+        return "Kubernetes service account name not allowed."
+    return "" if claims["aud"] == ["infisical"] else "Kubernetes audience not allowed."
 
 
 def store(

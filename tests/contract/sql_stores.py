@@ -19,6 +19,9 @@ Stores = Callable[..., SqlBackend]  # as `store`
 LOGIN, KEY, CA = "sql-login", "sql-key", "sql-ca"  # Secrets
 A_KEY = b"a key of at least 32 characters, this"
 DB = Ref("db")
+# What a MariaDB server says first; bit 11 of the capabilities is TLS.
+GREETING = b"5.5.5-10.11.0-MariaDB\0" + b"\1\0\0\0" + b"saltsalt" + b"\0" + b"\xff\xf7" + b"\x21\2\0" + b"\xff\x81\x15"
+GREETING += b"\0" * 10 + b"saltsaltsalt\0" + b"mysql_native_password\0"
 
 
 def spec(server: Server, database: str, *, port: int = 0, **more: Any) -> dict[str, Any]:

@@ -1,7 +1,6 @@
 """Every login to Google, end to end against the stand-in: what it takes, what it gives, and how it fails."""
 
 import json
-import time
 from contextlib import aclosing
 from typing import Any
 
@@ -94,14 +93,11 @@ async def test_a_login_that_failed_is_tried_again(gcp: GcpStandIn):
 async def test_a_key_that_was_deleted_is_tried_once_more_and_then_told(gcp: GcpStandIn):
     del gcp.iam.accounts[gcp.admin.email]
     text = await said(store(gcp))
-    assert text == f"{gcp.host} does not accept {KEY}: it was deleted or disabled, or the operator's clock is off"
+    assert (
+        text
+        == f"{gcp.host} does not accept {KEY}: it is wrong, was deleted or disabled, or the operator's clock is off"
+    )
     assert gcp.calls.counts() == {"ListSecrets": 2, "AccessSecretVersion": 2}
-
-
-@pytest.mark.parametrize("ahead", [HOUR + 600, -HOUR - 600], ids=["ahead", "behind"])
-async def test_a_clock_that_is_off_by_an_hour_is_told(gcp: GcpStandIn, ahead: float):
-    gcp.iam.clock = lambda: time.time() + ahead
-    assert "or the operator's clock is off" in await said(store(gcp))
 
 
 async def test_a_service_accounts_token_logs_in_and_that_lasts(pool: GcpStandIn):
@@ -136,18 +132,6 @@ async def test_whoever_may_not_act_as_it_is_told_which_right_is_missing(pool: Gc
     )
 
 
-async def test_a_google_service_account_that_is_not_there_is_told(pool: GcpStandIn):
-    text = await said(federated(pool, impersonate=EMAIL))
-    assert text == f"ServiceAccount payments/keyferry cannot act as {EMAIL}: there is no such service account"
-
-
-async def test_a_provider_that_is_not_there_is_told(gcp: GcpStandIn):
-    text = await said(federated(gcp))
-    assert text == (
-        f"the token of ServiceAccount payments/keyferry: there is no provider {PROVIDER}, or it or its pool is disabled"
-    )
-
-
 async def test_a_service_account_that_the_provider_does_not_accept_is_told(gcp: GcpStandIn):
     trusting(gcp, condition=lambda claims: claims["sub"].endswith(":keyferry"))
     text = await said(federated(gcp, account="intruder"))
@@ -157,14 +141,13 @@ async def test_a_service_account_that_the_provider_does_not_accept_is_told(gcp: 
 @pytest.mark.parametrize(
     ("claims", "why"),
     [
-        ({"exp": time.time() - HOUR}, "it came too early or too late; the operator's clock may be off"),
         ({"iss": "https://elsewhere.example"}, "its issuer is not the one that"),
         (
             {"aud": ["https://elsewhere.example"]},
             f"does not accept its audience: add https://iam.googleapis.com/{PROVIDER}",
         ),
     ],
-    ids=["expired", "issuer", "audience"],
+    ids=["issuer", "audience"],
 )
 async def test_a_token_that_sts_refuses_is_told(pool: GcpStandIn, claims: dict[str, Any], why: str):
     text = await said(federated(pool, lambda ref, to: signed(ref, to, **claims)))
@@ -177,20 +160,15 @@ async def test_a_service_account_that_is_not_there_is_told(gcp: GcpStandIn):
     assert await said(store(gcp, auth), CredentialsMissing) == "no such ServiceAccount"
 
 
-@pytest.mark.parametrize("address", ["https://127.0.0.1:1", "https://localhost:1"])
-async def test_sts_out_of_reach_is_no_wrong_login(pool: GcpStandIn, address: str):
-    cluster = SeededCluster(holding(pool).secrets, token_for=signed)
-    auth = {"workloadIdentity": {"serviceAccountRef": {"name": "keyferry"}, "provider": PROVIDER}}
-    text = await said(store(pool, auth, cluster=cluster, spec={"authEndpoint": address}), BackendUnavailable)
-    assert text == f"ExchangeToken: cannot connect to {address.removeprefix('https://')}"
-
-
 async def test_sts_with_a_certificate_of_somebody_else_gets_no_token(pool: GcpStandIn):
     secrets = {"gcp": {"ca.crt": Authority("another CA").pem}}
     auth = {"workloadIdentity": {"serviceAccountRef": {"name": "keyferry"}, "provider": PROVIDER}}
     text = await said(store(pool, auth, cluster=SeededCluster(secrets, token_for=signed)), BackendUnavailable)
     host = pool.auth_url.removeprefix("https://")
-    assert text == f"ExchangeToken: no secure connection to {host}: its certificate is not trusted"
+    assert text == (
+        f"ExchangeToken: no secure connection to {host}: its certificate is of an authority that is not trusted: name "
+        "the right one in caProvider"
+    )
     assert pool.calls.count() == 0
 
 

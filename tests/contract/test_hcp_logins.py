@@ -56,17 +56,6 @@ async def test_it_logs_in_once_for_everything(hcp: HcpStandIn):
     assert logins(hcp) == 1
 
 
-@pytest.mark.parametrize("wrong", ["clientId", "clientSecret"])
-async def test_a_key_that_is_not_accepted_is_told(hcp: HcpStandIn, wrong: str):
-    login = hcp.service_principal() | {wrong: "canary"}
-    async with aclosing(store(hcp, cluster=holding(hcp, **login))) as backend:
-        text = await said(backend)
-    assert text == (
-        f"{PRINCIPAL}: there is no such client ID, or the client secret is not, or not any more, one of it (status "
-        f"401 of {hcp.host})"
-    )
-
-
 @pytest.mark.parametrize("held", [{}, {"clientId": "x"}, {"clientSecret": "x"}], ids=["nothing", "no secret", "no id"])
 async def test_what_lacks_of_a_login_is_named(hcp: HcpStandIn, held: dict[str, str]):
     async with aclosing(store(hcp, cluster=holding(hcp, **held))) as backend:

@@ -48,7 +48,8 @@ async def test_without_it_nothing_can_be_read_and_the_role_is_named(hcp: HcpStan
             await backend.check()
         got = await one(backend)
     assert str(refused.value) == (
-        f"{PRINCIPAL} may not do this in {APP}: give it the role App secrets reader ({documented()}) there"
+        f"{PRINCIPAL} may not do this in {APP}: give it the role App secrets reader ({documented()}) there, or "
+        "check organization and project"
     )
     assert isinstance(got, PermissionDenied)
 

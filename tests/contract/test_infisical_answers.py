@@ -276,3 +276,11 @@ async def test_two_catalogues_at_once_are_not_mixed_up(infisical: InfisicalStand
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(listed(shop, scope)) for scope in scopes]
     assert [set(task.result()) for task in tasks] == [{"a/db"}, {"b/db"}] * 4
+
+
+async def test_a_version_in_a_project_that_is_not_there_is_not_a_secret_that_is_missing(infisical: InfisicalStandIn):
+    nowhere = {"project": "00000000-0000-0000-0000-000000000000"}
+    async with aclosing(store(infisical, spec=nowhere)) as backend:
+        got = await one(backend, Ref("db", "1"))
+    assert isinstance(got, SpecInvalid)
+    assert "Infisical has no project as in folder / of environment prod" in str(got)

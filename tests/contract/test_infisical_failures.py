@@ -71,32 +71,6 @@ async def test_a_redirect_is_not_followed_with_the_token(infisical: InfisicalSta
         assert elsewhere.wire.calls == []
 
 
-@pytest.mark.parametrize(
-    ("made", "telling"),
-    [
-        ({"until": -60.0, "since": -7200.0}, "its certificate has expired, or the operator's clock is off"),
-        ({"since": 3600.0}, "its certificate is not yet valid, or the operator's clock is off"),
-        ({"address": "127.0.0.2"}, "its certificate is for another name or address"),
-        ({}, "its certificate is of an authority that is not trusted: name the right one in caProvider"),
-    ],
-    ids=["expired", "early", "name", "authority"],
-)
-async def test_what_is_wrong_with_a_certificate_is_told(
-    infisical: InfisicalStandIn, tmp_path: Path, made: dict[str, float], telling: str
-):
-    ca = certificates.write(tmp_path, **made)  # type: ignore[arg-type]
-    infisical.wire.certificate = tmp_path
-    infisical.wire.down()
-    infisical.wire.up()
-    async with aclosing(store(infisical)) as backend:
-        cluster = backend._context.cluster
-        if made:
-            cluster.secrets["infisical-ca"]["ca.crt"] = ca  # type: ignore[attr-defined]
-        with pytest.raises(BackendUnavailable) as failure:
-            await backend.check()
-        assert telling in str(failure.value)
-
-
 async def test_another_authority_is_trusted_by_the_next_check(infisical: InfisicalStandIn, tmp_path: Path):
     async with aclosing(store(infisical)) as backend:
         await backend.check()

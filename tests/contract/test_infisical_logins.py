@@ -1,19 +1,16 @@
 """Every way to log in to Infisical, and every way that fails: by its words, and without any part of the login."""
 
-import time
 from contextlib import aclosing
 from typing import Any
 
-import jwt
 import pytest
 
 from keyferry.api.providers.references import ServiceAccountRef
 from keyferry.backends.infisical import InfisicalBackend
 from keyferry.errors import AuthFailed, CredentialsMissing, SpecInvalid, SyncError, Throttled
 from keyferry.values import Ref, Value
-from tests.contract.aws_stores import SIGNER
 from tests.contract.context import SeededCluster
-from tests.contract.infisical_stores import DB, LOGIN, SERVICE_TOKEN, client, holding, listed, one, store
+from tests.contract.infisical_stores import DB, LOGIN, SERVICE_TOKEN, client, holding, listed, one, reviewed, store
 from tests.contract.vault_stores import token_of
 from tests.standins.infisical import InfisicalStandIn
 from tests.standins.infisical_wire import refuses
@@ -52,24 +49,15 @@ async def test_another_key_may_hold_the_client_id(infisical: InfisicalStandIn):
         assert isinstance(await one(backend), Value)
 
 
-@pytest.mark.parametrize("wrong", ["clientId", "clientSecret"])
-async def test_a_client_that_is_not_accepted_is_told(infisical: InfisicalStandIn, wrong: str):
-    login = client(infisical) | {wrong: "canary"}
-    async with aclosing(store(infisical, cluster=holding(infisical, **login))) as backend:
-        text = await said(backend)
-    assert text == (f"{IDENTITY}: there is no such client ID, or the client secret is not, or not any more, one of it")
-
-
 @pytest.mark.parametrize(
     ("words", "telling"),
     [
         ("This identity auth method is temporarily locked, please try again later", "has locked it after wrong logins"),
-        ("Access denied due to expired client secret", "the client secret has expired"),
         ("Access denied due to client secret usage limit reached", "was used as often as it may be"),
         ("You are not allowed to access this resource from the current IP address", "its trusted IPs"),
         ("canary", "does not accept it (status 401)"),
     ],
-    ids=["locked", "expired", "used up", "address", "unknown"],
+    ids=["locked", "used up", "address", "unknown"],
 )
 async def test_why_a_login_is_refused_is_told(infisical: InfisicalStandIn, words: str, telling: str):
     async with aclosing(store(infisical)) as backend:
@@ -101,20 +89,6 @@ async def test_a_login_that_is_throttled_says_for_how_long(infisical: InfisicalS
     assert got.retry_after == 11
 
 
-def reviewed(token: str) -> str:
-    """As Infisical judges what the API server says of a token."""
-    try:
-        claims = jwt.decode(token, SIGNER.public_key(), algorithms=["ES256"], options={"verify_aud": False})
-    except jwt.PyJWTError as e:
-        return f"invalid service account token: {e}"
-    _, _, namespace, account = claims["sub"].split(":")
-    if namespace != "payments":
-        return "Kubernetes namespace not allowed."
-    if account != "keyferry":
-        return "Kubernetes service account name not allowed."
-    return "" if claims["aud"] == ["infisical"] else "Kubernetes audience not allowed."
-
-
 def kubernetes(infisical: InfisicalStandIn, **more: Any) -> dict[str, Any]:
     identity = infisical.kubernetes_auth(reviewed)
     return {"method": "Kubernetes", "identityId": identity, "serviceAccountRef": {"name": "keyferry"}, **more}
@@ -143,15 +117,8 @@ async def test_a_service_accounts_token_logs_in(infisical: InfisicalStandIn):
         ({"sub": "system:serviceaccount:other:keyferry"}, {}, "the identity does not allow the ServiceAccount's name"),
         ({"sub": "system:serviceaccount:payments:intruder"}, {}, "the identity does not allow this ServiceAccount"),
         ({}, {"audience": "elsewhere"}, "the identity does not allow its token's audience"),
-        (
-            {"exp": time.time() - HOUR, "iat": time.time() - 2 * HOUR},
-            {},
-            "its token's time is over; a clock may be off",
-        ),
-        ({"nbf": time.time() + HOUR}, {}, "the API server does not accept its token"),
-        ({}, {"identityId": "nobody"}, "there is no such identity, or it has not this login"),
     ],
-    ids=["namespace", "account", "audience", "an hour late", "an hour early", "identity"],
+    ids=["namespace", "account", "audience"],
 )
 async def test_a_token_that_the_identity_does_not_take_is_told_by_what_is_wrong(
     infisical: InfisicalStandIn, claims: dict[str, Any], change: dict[str, Any], telling: str
@@ -229,8 +196,8 @@ async def test_a_service_token_that_has_ended_is_told_and_tried_once(infisical: 
         infisical.wire.clear()
         got = await one(backend)
     assert str(got) == (
-        f"{infisical.host} does not accept the service token in Secret payments/{LOGIN}: the token is spent, or was "
-        "revoked"
+        f"{infisical.host} does not accept the service token in Secret payments/{LOGIN}: there is no such service "
+        "token: it was deleted, or it has expired: make another"
     )
     assert len(infisical.wire.calls) == 1
 

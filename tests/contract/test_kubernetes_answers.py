@@ -121,21 +121,6 @@ async def test_a_server_that_asks_for_patience_gets_it(world: World):
     assert answer.retry_after == 7
 
 
-@pytest.mark.parametrize(
-    ("dated", "words"),
-    [
-        ({"until": -60}, "has expired, or the operator's clock is off"),
-        ({"since": 3600}, "is not yet valid, or the operator's clock is off"),
-        ({"address": "127.0.0.2"}, "is for another name or address"),
-    ],
-    ids=["expired", "early", "another name"],
-)
-async def test_a_certificate_that_is_not_good_is_told(world: World, dated: dict[str, Any], words: str):
-    await world.server(always(Says(200, SECRET)), **dated)
-    with pytest.raises(BackendUnavailable, match=words):
-        await world.store(TOKEN).check()
-
-
 async def test_only_the_given_authority_is_trusted(world: World):
     await world.server(always(Says(200, SECRET)))
     (world.folder / "other").mkdir()

@@ -7,12 +7,12 @@ from dataclasses import replace
 import pytest
 
 from keyferry.backends.vault import VaultBackend
-from keyferry.errors import AuthFailed, PermissionDenied, SyncError
-from keyferry.values import Value
+from keyferry.errors import AuthFailed, PermissionDenied, SpecInvalid, SyncError
+from keyferry.values import Ref, Value
 from tests.contract.vault_stores import DB, app_role, everything, holding, listed, one, store
 from tests.servers.openbao import SHARED
 from tests.servers.vault_server import VaultServer, unique
-from tests.standins.vault_proxy import VaultProxy
+from tests.standins.vault_proxy import VaultProxy, refuses
 
 ENGINE = "kv"  # in every namespace another one
 
@@ -63,8 +63,21 @@ async def test_a_store_logs_in_reads_lists_and_writes_in_its_namespace(openbao: 
 
 
 async def test_a_namespace_that_is_not_there_is_told(openbao: VaultProxy, team: VaultServer):
-    text = await said(of(openbao, team, "nowhere"), AuthFailed)
-    assert "is the login mounted there, in this namespace" in text
+    text = await said(of(openbao, team, "nowhere"), SpecInvalid)
+    assert text == f"spec.provider.vault.namespace: {openbao.host} has no such namespace, or not any more"
+
+
+async def test_a_namespace_that_is_deleted_takes_no_secret_with_it(openbao: VaultProxy, team: VaultServer):
+    async with aclosing(of(openbao, team)) as backend:
+        assert isinstance(await one(backend), Value)
+        with openbao.wire.failing(refuses(404, "namespace not found")):
+            for ref in (DB, Ref(DB.id, "1"), Ref("never")):
+                answer = await one(backend, ref)
+                assert isinstance(answer, SpecInvalid), "a secret that is missing may be deleted"
+            with pytest.raises(SpecInvalid, match="has no such namespace"):
+                await listed(backend)
+            with pytest.raises(SpecInvalid, match="has no such namespace"):
+                await backend.check()
 
 
 async def test_a_login_of_another_namespace_is_told(openbao: VaultProxy, team: VaultServer):

@@ -2,14 +2,10 @@
 
 import asyncio
 import contextlib
-import socket
-import ssl
-import threading
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -17,8 +13,7 @@ from keyferry.backends.sql.backend import SqlBackend
 from keyferry.errors import AuthFailed, BackendUnavailable, CredentialsMissing, SpecInvalid, SyncError, Throttled
 from keyferry.values import Value
 from tests.contract.context import SeededCluster
-from tests.contract.sql_stores import A_KEY, CA, KEY, LOGIN, Server, Stores, holding, one
-from tests.controlplane import free_port
+from tests.contract.sql_stores import A_KEY, CA, GREETING, KEY, LOGIN, Server, Stores, holding, one
 from tests.servers import certificates
 from tests.servers.h2_server import H2Server
 from tests.servers.mariadb_server import MariadbServer
@@ -41,23 +36,6 @@ async def refused(backend: SqlBackend, kind: type[SyncError], words: str) -> str
     assert words in str(failure.value)
     assert PASSWORD not in f"{failure.value!r} {failure.value.__cause__!r} {failure.value.__context__!r}"
     return str(failure.value)
-
-
-async def test_a_wrong_password_is_told(stores: Stores, server: Server, database: str):
-    words = "is wrong" if isinstance(server, H2Server) else "there is no such user, or the password is another"
-    said = await refused(stores(server, database, login=("admin", PASSWORD), timeout=TIMEOUT), AuthFailed, words)
-    assert "user admin of Secret payments/sql-login" in said
-
-
-async def test_an_unknown_user_is_told(stores: Stores, server: Server, database: str):
-    words = "is wrong" if isinstance(server, H2Server) else "there is no such user, or the password is another"
-    await refused(stores(server, database, login=("nobody", PASSWORD), timeout=TIMEOUT), AuthFailed, words)
-
-
-async def test_an_unknown_database_is_told(stores: Stores, server: Server):
-    if isinstance(server, H2Server):
-        pytest.skip("with -ifNotExists there is none; without, H2 says the same as for a wrong password")
-    await refused(stores(server, "nowhere", timeout=TIMEOUT), SpecInvalid, "there is no such database")
 
 
 async def test_a_user_without_rights_on_the_database_is_told(
@@ -88,12 +66,6 @@ def _everything(server: Server, database: str, user: str) -> list[str]:
     if isinstance(server, MariadbServer):
         return [f"GRANT ALL ON {database}.* TO '{user}'"]
     return [f"GRANT ALL ON SCHEMA public TO {user}"]
-
-
-async def test_nobody_listening_is_told(stores: Stores, server: Server, database: str):
-    backend = stores(server, database, more={"port": free_port()}, timeout=TIMEOUT)
-    said = await refused(backend, BackendUnavailable, "cannot connect: nobody answers there")
-    assert f"database {database} at 127.0.0.1:" in said
 
 
 async def test_a_host_that_has_no_address_is_told(stores: Stores, server: Server, database: str):
@@ -138,10 +110,6 @@ async def test_a_store_may_ask_for_a_connection_in_clear_and_is_told_what_that_m
     backend = stores(server, database, more={"tls": "Disabled", "caProvider": None}, timeout=TIMEOUT)
     assert [each.partition(":")[0] for each in (await backend.check()).lacking] == ["TLS"]
     assert await backend.put("db", b"v", {})
-
-
-GREETING = b"5.5.5-10.11.0-MariaDB\0" + b"\1\0\0\0" + b"saltsalt" + b"\0" + b"\xff\xf7" + b"\x21\2\0" + b"\xff\x81\x15"
-GREETING += b"\0" * 10 + b"saltsaltsalt\0" + b"mysql_native_password\0"
 
 
 async def test_a_server_without_tls_is_sent_nothing(
@@ -299,57 +267,7 @@ async def test_a_postgresql_that_asks_for_the_password_in_clear_does_not_get_it(
     assert PASSWORD.encode() not in sent
 
 
-CERTIFICATES: dict[str, tuple[dict[str, Any], str]] = {
-    "expired": ({"until": -3600.0, "since": -7200.0}, "has expired, or the operator's clock is off"),
-    "early": ({"since": 3600.0}, "is not yet valid, or the operator's clock is off"),
-}
-
-
-@pytest.mark.parametrize(("when", "words"), CERTIFICATES.values(), ids=CERTIFICATES)
-async def test_a_certificate_of_another_hour_is_told(
-    stores: Stores,
-    postgresql: PostgresqlServer,
-    mariadb: MariadbServer,
-    tmp_path: Path,
-    when: dict[str, Any],
-    words: str,
-):
-    authority = certificates.write(tmp_path, **when)
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(tmp_path / "apiserver.crt", tmp_path / "apiserver.key")
-
-    def as_postgresql(client: socket.socket) -> None:
-        client.recv(8, socket.MSG_WAITALL)
-        client.sendall(b"S")
-
-    def as_mysql(client: socket.socket) -> None:
-        packet = b"\x0a" + GREETING.replace(b"\xff\xf7", b"\xff\xff")  # it speaks TLS
-        client.sendall(len(packet).to_bytes(3, "little") + b"\0" + packet)
-        client.recv(36, socket.MSG_WAITALL)
-
-    for server, begin in ((postgresql, as_postgresql), (mariadb, as_mysql)):
-        with _shown(context, begin) as port:
-            held = {**holding(server).secrets, CA: {"ca.crt": authority}}
-            backend = stores(server, "db", more={"port": port}, cluster=SeededCluster(held), timeout=TIMEOUT)
-            await refused(backend, BackendUnavailable, words)
-
-
-@contextlib.contextmanager
-def _shown(context: ssl.SSLContext, begin: Callable[[socket.socket], None]) -> Iterator[int]:
-    """Somebody who shows this certificate after a beginning in clear; the port."""
-    listening = socket.create_server(("127.0.0.1", 0))
-
-    def serve() -> None:
-        with contextlib.suppress(OSError):
-            while True:
-                client, _ = listening.accept()
-                with contextlib.suppress(OSError), client:
-                    begin(client)
-                    context.wrap_socket(client, server_side=True).close()
-
-    thread = threading.Thread(target=serve)
-    thread.start()
-    yield int(listening.getsockname()[1])
-    listening.shutdown(socket.SHUT_RDWR)
-    listening.close()
-    thread.join()
+async def test_a_user_that_is_locked_is_told(stores: Stores, mariadb: MariadbServer):
+    name, password = mariadb.user()
+    mariadb.run(None, f"ALTER USER {name} ACCOUNT LOCK")
+    await refused(stores(mariadb, "mysql", login=(name, password)), AuthFailed, "the user is locked (code ")

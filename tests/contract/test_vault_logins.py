@@ -1,6 +1,5 @@
 """Every login to Vault, end to end against a real one: what it takes, what it gives, and what it says when it fails."""
 
-import time
 from collections.abc import Iterator
 from contextlib import aclosing
 from pathlib import Path
@@ -28,9 +27,8 @@ from tests.contract.vault_stores import (
     with_tokens,
 )
 from tests.controlplane import credentials
-from tests.servers import certificates
 from tests.standins.token_review import TokenReviews
-from tests.standins.vault_proxy import VaultProxy, refuses
+from tests.standins.vault_proxy import VaultProxy
 
 HOUR, DAY = 3600, 86400  # seconds
 
@@ -67,9 +65,8 @@ async def test_a_token_that_was_revoked_is_told_by_the_secret_that_holds_it(vaul
     vault.vault.revoke(token)
     async with aclosing(store(vault, kv, token=token)) as backend:
         text = await said(backend)
-    assert (
-        text == f"{vault.host} does not accept the token in Secret payments/{LOGIN}: the token is spent, or was revoked"
-    )
+    words = f"{vault.host} does not accept the token in Secret payments/{LOGIN}: "
+    assert text == words + "the token is wrong, spent, or was revoked"
     assert token not in text
 
 
@@ -94,20 +91,6 @@ async def test_an_app_role_logs_in(vault: VaultProxy, kv: str, all_of_kv: str):
         assert await reads(backend, vault, kv)
 
 
-@pytest.mark.parametrize("wrong", ["role", "secret"])
-async def test_an_app_role_that_is_not_accepted_is_told(vault: VaultProxy, kv: str, all_of_kv: str, wrong: str):
-    auth, secret_id = app_role(vault.vault, all_of_kv)
-    if wrong == "role":
-        auth["role"] = "no-such-role"
-    given = "canary" if wrong == "secret" else secret_id
-    async with aclosing(store(vault, kv, auth, cluster=holding(vault.vault, **{"secret-id": given}))) as backend:
-        text = await said(backend)
-    assert text == (
-        f"the AppRole with the secret ID in Secret payments/{LOGIN}: there is no such role ID, or the secret ID is "
-        f"not, or not any more, one of it (auth/{auth['mount']})"
-    )
-
-
 async def test_a_login_that_is_mounted_nowhere_is_told(vault: VaultProxy, kv: str, all_of_kv: str):
     auth, secret_id = app_role(vault.vault, all_of_kv)
     auth["mount"] = "elsewhere"
@@ -123,13 +106,6 @@ async def test_a_user_logs_in(vault: VaultProxy, kv: str, all_of_kv: str):
         assert await reads(backend, vault, kv)
 
 
-async def test_a_wrong_password_is_told_and_not_shown(vault: VaultProxy, kv: str, all_of_kv: str):
-    auth = userpass(vault.vault, all_of_kv, "right")
-    async with aclosing(store(vault, kv, auth, cluster=holding(vault.vault, password="canary"))) as backend:
-        text = await said(backend)
-    assert text.startswith(f"user keyferry with the password in Secret payments/{LOGIN}: there is no such user, or ")
-
-
 async def test_a_service_accounts_token_logs_in_by_the_issuers_key(vault: VaultProxy, kv: str, all_of_kv: str):
     auth = jwt_login(vault.vault, all_of_kv)
     async with aclosing(store(vault, kv, auth, cluster=with_tokens(vault.vault))) as backend:
@@ -141,11 +117,9 @@ async def test_a_service_accounts_token_logs_in_by_the_issuers_key(vault: VaultP
     [
         ({"sub": "system:serviceaccount:payments:intruder"}, "the role is bound to other claims than its token has"),
         ({"aud": ["elsewhere"]}, "the role does not accept its token's audience"),
-        ({"exp": time.time() - HOUR, "iat": time.time() - 2 * HOUR}, "its token's time is over; a clock may be off"),
-        ({"nbf": time.time() + HOUR, "exp": time.time() + 2 * HOUR}, "its token's time has not come; a clock may be"),
         ({"iss": "https://elsewhere.example"}, "Vault does not know the issuer of its token"),
     ],
-    ids=["another account", "another audience", "an hour late", "an hour early", "another issuer"],
+    ids=["another account", "another audience", "another issuer"],
 )
 async def test_a_token_that_the_role_does_not_take_is_told_by_what_is_wrong(
     vault: VaultProxy, kv: str, all_of_kv: str, claims: dict[str, Any], telling: str
@@ -200,14 +174,6 @@ async def test_the_namespace_goes_with_every_call(vault: VaultProxy, kv: str):
     assert {call.namespace for call in vault.calls} == {"team/a"}
 
 
-async def test_a_namespace_that_is_not_there_is_told(vault: VaultProxy, kv: str, all_of_kv: str):
-    auth, secret_id = app_role(vault.vault, all_of_kv)
-    cluster = holding(vault.vault, **{"secret-id": secret_id})
-    with vault.wire.failing(refuses(404, 'no handler for route "nowhere/auth/approle/login". route entry not found.')):
-        async with aclosing(store(vault, kv, auth, cluster=cluster, spec={"namespace": "nowhere"})) as backend:
-            assert "no login is mounted there, or there is no such namespace" in await said(backend)
-
-
 async def test_an_authority_that_is_not_the_right_one_is_told(vault: VaultProxy, kv: str, tmp_path: Path):
     other = credentials.write(tmp_path).ca.read_bytes()
     good = holding(vault.vault, token=vault.vault.root_token)
@@ -220,26 +186,6 @@ async def test_an_authority_that_is_not_the_right_one_is_told(vault: VaultProxy,
         )
         cluster.secrets = good.secrets
         assert await reads(backend, vault, kv)
-
-
-@pytest.mark.parametrize(
-    ("fault", "telling"),
-    [
-        ({"since": -2 * DAY, "until": -HOUR}, "its certificate has expired, or the operator's clock is off"),
-        ({"since": HOUR, "until": 2 * DAY}, "its certificate is not yet valid, or the operator's clock is off"),
-        ({"address": "127.0.0.2"}, "its certificate is for another name or address"),
-    ],
-    ids=["an hour late", "an hour early", "another address"],
-)
-async def test_a_certificate_that_is_not_good_here_and_now_is_told(
-    vault: VaultProxy, kv: str, tmp_path: Path, fault: dict[str, Any], telling: str
-):
-    vault.wire.down()
-    vault.wire.certificate, authority = tmp_path, certificates.write(tmp_path, **fault)
-    vault.wire.up()
-    cluster = SeededCluster({**holding(vault.vault, token="t").secrets, CA: {"ca.crt": authority}})
-    async with aclosing(store(vault, kv, cluster=cluster)) as backend:
-        assert await said(backend, BackendUnavailable) == f"LookupSelf: no secure connection to {vault.host}: {telling}"
 
 
 async def test_another_authority_is_used_after_the_next_check(vault: VaultProxy, kv: str, tmp_path: Path):
@@ -274,11 +220,6 @@ async def test_what_are_no_certificates_is_told(vault: VaultProxy, kv: str, data
     cluster = SeededCluster({**holding(vault.vault).secrets, CA: {"ca.crt": data}})
     async with aclosing(store(vault, kv, cluster=cluster)) as backend:
         assert "holds no certificates in PEM" in await said(backend, CredentialsMissing)
-
-
-async def test_an_address_that_nobody_listens_at_is_no_wrong_login(vault: VaultProxy, kv: str):
-    async with aclosing(store(vault, kv, spec={"server": "https://127.0.0.1:1"})) as backend:
-        assert "cannot connect to 127.0.0.1:1" in await said(backend, BackendUnavailable)
 
 
 async def test_an_address_that_the_operator_does_not_allow_is_not_asked(vault: VaultProxy, kv: str):

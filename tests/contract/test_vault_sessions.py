@@ -190,4 +190,4 @@ async def test_a_given_token_that_has_ended_is_told(vault: VaultProxy, kv: str, 
         later(backend, 601)
         answer = await one(backend)
     assert isinstance(answer, AuthFailed)
-    assert "the token is spent, or was revoked" in str(answer)
+    assert "the token is wrong, spent, or was revoked" in str(answer)

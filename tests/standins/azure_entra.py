@@ -19,6 +19,8 @@ from tests.standins.azure_wire import Answer, Request, json_answer
 TENANT = "11111111-1111-1111-1111-111111111111"
 RESOURCE = "https://vault.azure.net"
 HEADER = "the identity endpoint's own header"
+SKEW = 300.0  # seconds by which Entra bears that clocks differ
+WHENEVER: Any = {"verify_exp": False, "verify_nbf": False, "verify_iat": False}
 _BEARER = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
 
@@ -73,6 +75,7 @@ class Entra:
     revoked: set[str] = field(default_factory=set)  # tokens by their ID
     known: set[str] = field(default_factory=set)  # every token's ID
     base: str = ""
+    ahead: float = 0.0  # seconds by which its clock is
 
     def app(self, secret: str = "", **more: Any) -> App:
         """A new application. `more`: as in `App`."""
@@ -134,7 +137,9 @@ class Entra:
         if "client_assertion" in form:
             if form.get("client_assertion_type") != _BEARER:
                 raise EntraError(50027, "Not a JWT bearer assertion.", "invalid_request", 400)
-            _asserted(app, form["client_assertion"], f"{self.base}/{TENANT}/oauth2/v2.0/token")
+            claims = _asserted(app, form["client_assertion"], f"{self.base}/{TENANT}/oauth2/v2.0/token")
+            if not claims.get("nbf", 0) - SKEW <= time.time() + self.ahead < claims["exp"] + SKEW:
+                raise EntraError(700024, "Client assertion is not within its valid time range.")
         elif form.get("client_secret") not in app.secrets:
             given = form.get("client_secret")
             raise EntraError(7000215, f"Invalid client secret provided. (A real Entra does not recite it: {given})")
@@ -147,33 +152,32 @@ class Entra:
         return jwt.encode({**claims, **times}, signing_key(), algorithm="RS256")
 
 
-def _asserted(app: App, assertion: str, endpoint: str) -> None:
-    """Raises EntraError where the assertion is none of the application's."""
+def _asserted(app: App, assertion: str, endpoint: str) -> Mapping[str, Any]:
+    """What it claims, whenever. Raises EntraError where the assertion is none of the application's."""
     try:
         header = jwt.get_unverified_header(assertion)
     except jwt.PyJWTError:
         raise EntraError(50027, "Invalid JWT token.", "invalid_request", 400) from None
-    try:
-        if "x5t#S256" in header:
-            _signed_by_certificate(app, assertion, header, endpoint)
-        else:
-            _signed_by_issuer(app, assertion, header)
-    except (jwt.ExpiredSignatureError, jwt.ImmatureSignatureError):
-        raise EntraError(700024, "Client assertion is not within its valid time range.") from None
+    if "x5t#S256" in header:
+        return _signed_by_certificate(app, assertion, header, endpoint)
+    return _signed_by_issuer(app, assertion, header)
 
 
-def _signed_by_certificate(app: App, assertion: str, header: Mapping[str, Any], endpoint: str) -> None:
+def _signed_by_certificate(app: App, assertion: str, header: Mapping[str, Any], endpoint: str) -> Mapping[str, Any]:
     thumbprint = header["x5t#S256"]
     known = next((each for each in app.certificates if _thumbprint(each) == thumbprint), None)
     if known is None:
         raise EntraError(700027, "The certificate with identifier used to sign the client assertion is not registered.")
+    if known.not_valid_after_utc.timestamp() < time.time():
+        raise EntraError(700027, "The certificate with identifier used to sign the client assertion is expired.")
     key: Any = known.public_key()
-    claims = jwt.decode(assertion, key, algorithms=["PS256", "RS256"], audience=endpoint)
+    claims = jwt.decode(assertion, key, algorithms=["PS256", "RS256"], audience=endpoint, options=WHENEVER)
     if claims["iss"] != app.client_id:
         raise EntraError(700021, "Client assertion's issuer is not the application.")
+    return claims
 
 
-def _signed_by_issuer(app: App, assertion: str, header: Mapping[str, Any]) -> None:
+def _signed_by_issuer(app: App, assertion: str, header: Mapping[str, Any]) -> Mapping[str, Any]:
     claims = json.loads(_decoded(assertion.split(".")[1]))
     audience = claims["aud"] if isinstance(claims["aud"], list) else [claims["aud"]]
     of_issuer = [each for each in app.trusts if each.issuer == claims["iss"]]
@@ -185,7 +189,17 @@ def _signed_by_issuer(app: App, assertion: str, header: Mapping[str, Any]) -> No
     trust = next((each for each in of_subject if each.audience in audience), None)
     if trust is None:
         raise EntraError(700212, f"No matching federated identity record found for audience '{audience}'.")
-    jwt.decode(assertion, trust.keys(str(header.get("kid"))), algorithms=["RS256", "ES256"], audience=trust.audience)
+    try:
+        verified: Mapping[str, Any] = jwt.decode(
+            assertion,
+            trust.keys(str(header.get("kid"))),
+            algorithms=["RS256", "ES256"],
+            audience=trust.audience,
+            options=WHENEVER,
+        )
+    except jwt.InvalidSignatureError:
+        raise EntraError(7000272, "The certificate used to sign the federated credential was not found.") from None
+    return verified
 
 
 def _thumbprint(certificate: x509.Certificate) -> str:

@@ -67,10 +67,11 @@ class Identity:
     key: rsa.RSAPrivateKey = field(repr=False)
 
     @classmethod
-    def new(cls) -> "Identity":
+    def new(cls, *, days: int = 2) -> "Identity":
+        """With negative days its time is over."""
         key = signing_key()
         name = _name("an application")
-        return cls(_certificate(name, name, key.public_key()).sign(key, hashes.SHA256()), key)
+        return cls(_certificate(name, name, key.public_key(), days).sign(key, hashes.SHA256()), key)
 
     @property
     def pem(self) -> bytes:

@@ -9,13 +9,13 @@ from keyferry.backends.wrapped import within
 from keyferry.errors import BackendUnavailable, CredentialsMissing
 
 AUTHORITY = "certificate:authority"
-_EARLY, _EXPIRED, _NAME = "certificate:early", "certificate:expired", "certificate:name"
-_KINDS = {9: _EARLY, 10: _EXPIRED, 62: _NAME, 63: _NAME, 64: _NAME}  # by OpenSSL's number of what is wrong
+EARLY, EXPIRED, NAME = "certificate:early", "certificate:expired", "certificate:name"
+_KINDS = {9: EARLY, 10: EXPIRED, 62: NAME, 63: NAME, 64: NAME}  # by OpenSSL's number of what is wrong
 
 WORDS: Mapping[str, str] = {
-    _EARLY: "its certificate is not yet valid, or the operator's clock is off",
-    _EXPIRED: "its certificate has expired, or the operator's clock is off",
-    _NAME: "its certificate is for another name or address",
+    EARLY: "its certificate is not yet valid, or the operator's clock is off",
+    EXPIRED: "its certificate has expired, or the operator's clock is off",
+    NAME: "its certificate is for another name or address",
     AUTHORITY: "its certificate is of an authority that is not trusted: name the right one in caProvider",
 }
 
@@ -39,7 +39,7 @@ def _refused(error: BaseException) -> str:
     """What is wrong with a certificate; empty where this does not say so."""
     if isinstance(error, ssl.SSLCertVerificationError) and hasattr(error, "verify_code"):  # aiohttp's has none itself
         return kind(error.verify_code)
-    return _NAME if type(error).__name__ == "CertificateError" else ""  # urllib3 looks at names by itself
+    return NAME if type(error).__name__ == "CertificateError" else ""  # urllib3 looks at names by itself
 
 
 def trusting(ca: bytes, where: str, context: ssl.SSLContext | None = None) -> ssl.SSLContext:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from keyferry.backends.azure.errors import Failure, broken, out_of_reach, throttled
+from keyferry.backends.azure.errors import Failure, out_of_reach, throttled
 from keyferry.errors import AuthFailed, BackendUnavailable, SyncError
 
 OPERATION = "GetToken"
@@ -33,12 +33,13 @@ def number_in(message: str) -> str:
 
 def refused(number: str, failure: Failure, applicant: Applicant) -> SyncError:
     """The error for the user's status: which login, what is wrong with it, and what to do."""
-    if failure.kind != "answer":
+    if failure.kind != "answer" and not number:
         return out_of_reach(failure.kind, OPERATION, applicant.host)
     if failure.status == 429:
         return throttled(applicant.host, failure.retry_after)
     if number in _TRANSIENT or failure.status >= 500:
-        return broken(failure, applicant.host, OPERATION)
+        code = f"AADSTS{number}" if number else failure.told
+        return BackendUnavailable(f"{applicant.host} fails at {OPERATION} ({code})")
     if number in _REASONS:
         why = _REASONS[number].format(applicant=applicant)
         return AuthFailed(f"{applicant.name}: {why} (AADSTS{number})")
@@ -58,6 +59,7 @@ _NO_TRUST = (
     "application {applicant.client_id} has no federated credential for this token: it must name the cluster's issuer, "
     "the subject {applicant.subject} and the audience {applicant.audience}"
 )
+_NO_KEY = "it is not signed with a key that the cluster's issuer publishes, or Entra cannot fetch the keys"
 _NOT_FOR_THIS_CLOUD = "the application is in another cloud than {applicant.host}: check environmentType"
 _REASONS: Mapping[str, str] = {
     "7000215": "it is not the application's. What is needed is the secret's value, not its ID",
@@ -74,6 +76,8 @@ _REASONS: Mapping[str, str] = {
     "700212": _NO_TRUST,
     "700213": _NO_TRUST,
     "700223": _NO_TRUST,
+    "50013": _NO_KEY,
+    "7000272": _NO_KEY,
     "50027": "Entra does not take the token for one",
     "5002710": "Entra does not take the token for one",
     "500133": "it is not valid now: the operator's clock is off, or its time is over",

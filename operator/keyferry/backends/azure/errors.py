@@ -6,6 +6,7 @@ They can hold anything, a token among them. Only known codes are taken out of th
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from keyferry.backends import certificates
 from keyferry.errors import (
     AuthFailed,
     BackendUnavailable,
@@ -61,7 +62,7 @@ class About:
 class Failure:
     """What went wrong, in codes."""
 
-    kind: str = "answer"  # or how there was none: unreachable, unknown host, untrusted, timeout, broken off
+    kind: str = "answer"  # or how there was none: unreachable, unknown host, timeout, one of `certificates`, …
     status: int = 0
     code: str = ""  # Key Vault's innermost
     retry_after: float | None = None
@@ -85,15 +86,13 @@ def told(failure: Failure, about: About) -> SyncError:
 
 def out_of_reach(kind: str, operation: str, host: str) -> SyncError:
     """There was no answer at all."""
+    if wrong := certificates.WORDS.get(kind):
+        return BackendUnavailable(f"{operation}: no secure connection to {host}: {wrong}")
     return BackendUnavailable(f"{operation}: {_NO_ANSWER[kind].format(host=host)}")
 
 
 def throttled(host: str, retry_after: float | None) -> SyncError:
     return Throttled(f"{host} is asked too often", retry_after=retry_after)
-
-
-def broken(failure: Failure, host: str, operation: str) -> SyncError:
-    return BackendUnavailable(f"{host} fails at {operation} ({failure.told})")
 
 
 def _denied(_: Failure, about: About) -> SyncError:
@@ -146,7 +145,7 @@ def _throttled(failure: Failure, about: About) -> SyncError:
 
 
 def _broken(failure: Failure, about: About) -> SyncError:
-    return broken(failure, f"vault {about.host}", about.operation.name)
+    return BackendUnavailable(f"vault {about.host} fails at {about.operation.name} ({failure.told})")
 
 
 def _unfit(failure: Failure, about: About) -> SyncError:
@@ -173,7 +172,7 @@ def _at(about: About) -> str:
 _NO_ANSWER: Mapping[str, str] = {
     "unreachable": "cannot connect to {host}",
     "unknown host": "no DNS knows {host}: is the vault's name right? A private endpoint needs its own DNS zone",
-    "untrusted": "no secure connection to {host}: its certificate is not trusted; give its authority in caProvider",
+    "no TLS": "no secure connection to {host}: there is no agreement on TLS",
     "timeout": "{host} does not answer in time",
     "broken off": "{host} breaks off",
     "senseless": "{host} answers with what Azure's SDK cannot read",

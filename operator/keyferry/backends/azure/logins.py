@@ -234,12 +234,13 @@ def _where(ref: SecretKeyRef, context: Context) -> str:
 async def _closing(network: sdk.Network, make: Make, applicant: Applicant) -> AsyncIterator[AsyncTokenCredential]:
     """A credential for one use. Whatever the SDK raises inside becomes one of our errors."""
     sdk.quiet()
+    transport = network.transport()
     try:
-        async with network.transport() as transport:
+        async with transport:
             yield make(transport)
     except (AzureError, OSError, *sdk.TRIPPED) as e:
         fault = None if applicant.near else network.route.fault(e, entra.OPERATION, f"https://{applicant.host}")
-        raise fault or _refused(e, applicant) from e
+        raise fault or _refused(transport.met(applicant.host) or e, applicant) from e
 
 
 def _refused(error: BaseException, applicant: Applicant) -> SyncError:

@@ -28,7 +28,7 @@ from azure.core.pipeline.policies import CustomHookPolicy, ProxyPolicy, SansIOHT
 from azure.core.pipeline.transport import AioHttpTransport
 from azure.keyvault.secrets.aio import SecretClient
 
-from keyferry.backends import retry_after
+from keyferry.backends import certificates, retry_after
 from keyferry.backends.azure.errors import About, Failure, told
 from keyferry.backends.azure.place import Place
 from keyferry.backends.azure.wallet import AccessToken
@@ -54,6 +54,25 @@ class _Connector(aiohttp.TCPConnector):
             return await super().connect(*args, **how)
 
 
+class Transport(AioHttpTransport):  # type: ignore[misc]  # it is imported when it is looked up
+    """Remembers what went wrong on the way to a host: the SDK's chain of credentials tells it in words of its own."""
+
+    def __init__(self, **how: Any) -> None:
+        super().__init__(**how)
+        self._met: dict[str, AzureError] = {}
+
+    async def send(self, request: Any, **config: Any) -> Any:
+        try:
+            return await super().send(request, **config)
+        except AzureError as e:
+            self._met[urlsplit(request.url).netloc] = e
+            raise
+
+    def met(self, host: str) -> AzureError | None:
+        """The last failure to get an answer from there."""
+        return self._met.get(host)
+
+
 @dataclass(frozen=True, slots=True)
 class Network:
     """How a store reaches others: whom it trusts besides the system's authorities, and for how long it waits."""
@@ -63,7 +82,7 @@ class Network:
     route: Route
     authorities: str = ""  # PEM
 
-    def transport(self) -> AioHttpTransport:
+    def transport(self) -> Transport:
         """A transport of its own, with connections of its own. TLS is verified always."""
         trusted = _trusting(self.authorities) if self.authorities else True
         patience = self.timeout * _PATIENCE
@@ -73,7 +92,7 @@ class Network:
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
         )
-        return AioHttpTransport(session=session, connection_timeout=patience, read_timeout=patience)
+        return Transport(session=session, connection_timeout=patience, read_timeout=patience)
 
     def proxies(self, url: str) -> dict[str, str]:
         """The proxy on the way to an address, as the SDK takes it."""
@@ -158,6 +177,8 @@ def failure_of(error: BaseException) -> Failure:
     if isinstance(error, ServiceRequestTimeoutError | ServiceResponseTimeoutError | TimeoutError):
         return Failure("timeout")
     cause = getattr(error, "inner_exception", None) or error
+    if (wrong := certificates.kinds(cause)[0]) in certificates.WORDS:
+        return Failure(wrong)
     for kind, classes in _KINDS:
         if isinstance(cause, classes):
             return Failure(kind)
@@ -165,7 +186,7 @@ def failure_of(error: BaseException) -> Failure:
 
 
 _KINDS: tuple[tuple[str, tuple[type[BaseException], ...]], ...] = (
-    ("untrusted", (aiohttp.ClientConnectorCertificateError, aiohttp.ClientConnectorSSLError, ssl.SSLError)),
+    ("no TLS", (aiohttp.ClientConnectorSSLError, ssl.SSLError)),
     ("unknown host", (aiohttp.ClientConnectorDNSError, socket.gaierror)),
     ("unreachable", (aiohttp.ClientConnectorError,)),
     ("broken off", (aiohttp.ClientPayloadError, aiohttp.ServerDisconnectedError, aiohttp.ClientOSError, OSError)),

@@ -6,6 +6,7 @@ They can hold anything. Only known parts are looked for in them.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from keyferry.backends import certificates
 from keyferry.errors import (
     AuthFailed,
     BackendUnavailable,
@@ -24,6 +25,10 @@ class LoginRefused(AuthFailed):
 
 class CallDenied(PermissionDenied):
     """IAM denies the call."""
+
+
+class ProjectUnusable(PermissionDenied):
+    """Nobody may call there: there is no such project, or it is not one that serves anything."""
 
 
 class SecretThere(SpecInvalid):
@@ -63,7 +68,8 @@ def told(failure: Failure, about: About) -> SyncError:
 
 def _refused(_: Failure, about: About) -> SyncError:
     return LoginRefused(
-        f"{about.host} does not accept {about.login}: it was deleted or disabled, or the operator's clock is off"
+        f"{about.host} does not accept {about.login}: it is wrong, was deleted or disabled, or the operator's clock is "
+        "off"
     )
 
 
@@ -75,18 +81,18 @@ def _denied(_: Failure, about: About) -> SyncError:
 
 
 def _no_project(_: Failure, about: About) -> SyncError:
-    return CallDenied(f"{about.login} may not use {about.resource}: there is no such project, or it is not active")
+    return ProjectUnusable(f"{about.login} may not use {about.resource}: there is no such project, or it is not active")
 
 
 def _not_enabled(_: Failure, about: About) -> SyncError:
-    return CallDenied(
+    return ProjectUnusable(
         f"the Secret Manager API is not enabled for {about.resource}: gcloud services enable "
         "secretmanager.googleapis.com"
     )
 
 
 def _not_billed(_: Failure, about: About) -> SyncError:
-    return CallDenied(f"Google serves nothing of {about.resource}: its project has no active billing account")
+    return ProjectUnusable(f"Google serves nothing of {about.resource}: its project has no active billing account")
 
 
 def _missing(_: Failure, about: About) -> SyncError:
@@ -151,10 +157,13 @@ def _there(_: Failure, about: About) -> SyncError:
     return SecretThere(f"{about.resource} is there already: somebody made it just now; try again")
 
 
+_UNTRUSTED = "no secure connection to {{host}}: {}"
 # What gRPC says of a connection that does not come about, the most telling first.
 _OUT_OF_REACH: Mapping[str, str] = {
-    "CERTIFICATE_VERIFY_FAILED": "no secure connection to {host}: its certificate is not trusted",
-    "Hostname Verification Check failed": "no secure connection to {host}: its certificate is another host's",
+    "certificate has expired": _UNTRUSTED.format(certificates.WORDS[certificates.EXPIRED]),
+    "certificate is not yet valid": _UNTRUSTED.format(certificates.WORDS[certificates.EARLY]),
+    "Hostname Verification Check failed": _UNTRUSTED.format(certificates.WORDS[certificates.NAME]),
+    "CERTIFICATE_VERIFY_FAILED": _UNTRUSTED.format(certificates.WORDS[certificates.AUTHORITY]),
     "WRONG_VERSION_NUMBER": "no secure connection to {host}: it does not speak TLS",
     "Ssl handshake failed": "no secure connection to {host}",
     "errors resolving": "there is no address for {host}",

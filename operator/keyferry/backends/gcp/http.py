@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
-from keyferry.backends import retry_after
+from keyferry.backends import certificates, retry_after
 from keyferry.backends.base import Context
 from keyferry.backends.route import Route
 from keyferry.errors import BackendUnavailable, CredentialsMissing, SyncError, Throttled
@@ -78,8 +78,8 @@ class Https:
 
 def _unreached(operation: str, host: str, error: Exception) -> SyncError:
     """What became of the connection, in words that hold nothing of the request."""
-    if isinstance(error, aiohttp.ClientConnectorCertificateError):
-        how = f"no secure connection to {host}: its certificate is not trusted"
+    if wrong := certificates.WORDS.get(certificates.kinds(error)[0]):
+        how = f"no secure connection to {host}: {wrong}"
     elif isinstance(error, aiohttp.ClientSSLError):
         how = f"no secure connection to {host}"
     elif isinstance(error, TimeoutError | asyncio.TimeoutError):

@@ -69,7 +69,10 @@ def _refused(status: int, about: About) -> SyncError:
     if status == 401:
         return TokenRefused(f"{about.host} does not accept the token of {about.login}: it is spent, or was revoked")
     if status == 403:
-        return CallDenied(f"{about.login} may not do this in {about.app}: give it the role {ROLE} there")
+        return CallDenied(
+            f"{about.login} may not do this in {about.app}: give it the role {ROLE} there, or check organization and "
+            "project"
+        )
     if status in {400, 422}:
         return BackendUnavailable(f"{about.host} does not take {about.operation} in {about.app} (status {status})")
     if status >= 500:

@@ -161,7 +161,7 @@ async def _single(reader: Reader, ref: Ref) -> Fetched:
     except NotThere as absent:
         if absent.what in {What.SECRET, What.FOLDER}:
             return SecretMissing(reader.absent(ref.id, ref.version))
-        raise
+        raise reader.misplaced(absent) from absent
     except CallDenied as denied:
         return PermissionDenied(f"{ref.id}: {denied}")
     return secret.fetched(_hidden(reader, ref))

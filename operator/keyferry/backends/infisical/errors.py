@@ -73,6 +73,12 @@ class Failure:
     def says(self, phrase: str) -> bool:
         return phrase in self.said
 
+    @property
+    def of_token(self) -> str:
+        """What is wrong with the service token, if that is what is told: by 401, 403 and, where it is gone, 404."""
+        message = self.said.partition(" ")[2]
+        return next((words for start, words in _TOKEN_WORDS if message.startswith(start)), "")
+
 
 Tell = Callable[[Failure, About], SyncError]
 
@@ -86,6 +92,8 @@ def told(failure: Failure, about: About) -> SyncError:
         tell = _sent_away
     elif failure.status == 429:
         tell = _throttled
+    elif failure.of_token:
+        tell = _unauthorized
     elif about.logging_in and failure.status in {400, 401, 403, 404, 422}:
         tell = _login_refused
     else:
@@ -124,6 +132,8 @@ _LOGIN_WORDS = (
     ("name not allowed", "the identity does not allow this ServiceAccount"),
     ("audience", "the identity does not allow its token's audience: write the same in both"),
     ("expired", "its token's time is over; a clock may be off"),
+    ("not valid yet", "its token's time has not come; a clock may be off"),
+    ("in the future", "its token's time has not come; a clock may be off"),
     ("auth method not found", "there is no such identity, or it has not this login"),
     ("find identity", "there is no such identity, or it has not this login"),
     ("identity not found", "there is no such identity, or it has not this login"),
@@ -131,8 +141,19 @@ _LOGIN_WORDS = (
 )
 
 
-def _unauthorized(_: Failure, about: About) -> SyncError:
-    return TokenRefused(f"{about.host} does not accept {about.login}: the token is spent, or was revoked")
+def _unauthorized(failure: Failure, about: About) -> SyncError:
+    why = failure.of_token or "the token is wrong, spent, or was revoked"
+    return TokenRefused(f"{about.host} does not accept {about.login}: {why}")
+
+
+_EXPIRED = "it has expired: make another"
+_TOKEN_WORDS = (  # how Infisical's words about service tokens begin, in lower case
+    ("service token has expired", _EXPIRED),
+    ("failed to authenticate expired service token", _EXPIRED),
+    ("invalid service token", "there is a service token with this ID, and its secret is another"),
+    ("service token with id", f"there is no such service token: it was deleted, or {_EXPIRED}"),
+    ("service token not found", f"there is no such service token: it was deleted, or {_EXPIRED}"),
+)
 
 
 def _forbidden(failure: Failure, about: About) -> SyncError:

@@ -112,7 +112,7 @@ class Reader:
         except NotThere as absent:
             await self._verify()
             if absent.what is not What.FOLDER:
-                raise self._misplaced(absent) from absent
+                raise self.misplaced(absent) from absent
             return {}, ""  # nobody has put anything into this folder yet
         if answer.unchanged:
             return None
@@ -129,9 +129,10 @@ class Reader:
             return  # not for this name, but there may be others
         except NotThere as absent:
             if absent.what is not What.SECRET:
-                raise self._misplaced(absent) from absent
+                raise self.misplaced(absent) from absent
 
-    def _misplaced(self, absent: NotThere) -> SpecInvalid:
+    def misplaced(self, absent: NotThere) -> SpecInvalid:
+        """What to say where it is not a secret that is not there, but its project or environment."""
         place = self.connection.place
         return SpecInvalid(
             f"spec.provider.infisical: Infisical has no {absent.what.value} as in {place.words(place.folder)}, or "

@@ -163,9 +163,8 @@ class Connection:
             query = {**query, "continue": str(more)}
 
     def _about(self, operation: str, verb: str, what: str = "") -> About:
-        return About(
-            operation, verb, what or f"secrets in namespace {self.namespace}", self.login.name, self.client.host
-        )
+        what = what or f"secrets in namespace {self.namespace}"
+        return About(operation, verb, what, self.login.name, self.client.host, self.login.doubt)
 
     def _named(self, name: str) -> str:
         return f"Secret {self.namespace}/{name}"

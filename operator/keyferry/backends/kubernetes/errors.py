@@ -1,12 +1,13 @@
 """What an API server and the way to it say, and what Keyferry says instead: one table. No answer's text is told."""
 
 import ssl
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import aiohttp
 
 from keyferry.backends import certificates
+from keyferry.backends.kubernetes.validity import UNTOLD
 from keyferry.errors import (
     AuthFailed,
     BackendUnavailable,
@@ -47,10 +48,13 @@ class About:
     what: str  # in words: secrets in namespace a, Secret a/db
     login: str
     host: str
+    doubt: Callable[[], str] = lambda: UNTOLD  # why the login may be refused
 
 
 def refused(status: int, about: About, retry_after: float | None = None) -> SyncError:
     """The error for an answer that is none: which verb on what, which address, and what to do."""
+    if status == 401:
+        return TokenRefused(f"{about.host} does not accept {about.login}: {about.doubt()}")
     if status in _BY_STATUS:
         error, words = _BY_STATUS[status]
         return error(words.format(about=about))
@@ -80,10 +84,10 @@ _SENT_AWAY = (
     SpecInvalid,
     "{about.host} sends requests on to another address, where Keyferry does not follow: name the API server itself",
 )
+_GRANT = "grant that in a Role; or there is no such namespace"
 _BY_STATUS: Mapping[int, tuple[type[SyncError], str]] = {
     **dict.fromkeys((301, 302, 303, 307, 308), _SENT_AWAY),
-    401: (TokenRefused, "{about.host} does not accept {about.login}: it is spent, revoked, or of another cluster"),
-    403: (CallDenied, "{about.login} is not allowed {about.verb} on {about.what}: grant that in a Role"),
+    403: (CallDenied, "{about.login} is not allowed {about.verb} on {about.what}: " + _GRANT),
     404: (NotThere, "there is no {about.what}"),
     409: (Taken, "{about.what} was written by somebody else meanwhile: try again"),
     410: (TooOld, "{about.host} does not remember what happened in {about.what} since it was last heard"),

@@ -9,7 +9,7 @@ from keyferry.api.providers.kubernetes import Kubernetes, KubernetesMethod
 from keyferry.api.providers.references import SecretKeyRef, ServiceAccountRef
 from keyferry.backends.address import checked_address
 from keyferry.backends.base import Context, Token
-from keyferry.backends.kubernetes import kubeconfig
+from keyferry.backends.kubernetes import kubeconfig, validity
 from keyferry.backends.turns import Turns
 from keyferry.errors import CredentialsMissing, SpecInvalid, SyncError
 from keyferry.values import ApiServer
@@ -34,6 +34,9 @@ class Login(Protocol):
     async def instead_of(self, spent: str | None) -> str | None:
         """Another one than one that was refused; None where there is no other. Raises SyncError."""
 
+    def doubt(self) -> str:
+        """Why it may be refused, as error texts say it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Held:
@@ -41,12 +44,17 @@ class Held:
 
     name: str
     text: str | None = field(repr=False)
+    certificate: bytes = field(default=b"", repr=False)  # which logs in where there is no token
 
     async def token(self) -> str | None:
         return self.text
 
     async def instead_of(self, spent: str | None) -> str | None:  # noqa: ARG002 - there is no other
         return None
+
+    def doubt(self) -> str:
+        found = validity.of_token(self.text) if self.text else validity.of_certificate(self.certificate)
+        return found.doubt(time.time())
 
 
 class OfServiceAccount:
@@ -69,6 +77,9 @@ class OfServiceAccount:
     async def instead_of(self, spent: str | None) -> str | None:
         await self._turns.take(lambda: self._replace(spent))
         return self._held.text if self._held else None
+
+    def doubt(self) -> str:
+        return validity.of_token(self._held.text).doubt(self._clock()) if self._held else validity.UNTOLD
 
     async def _prolong(self) -> None:
         if self._held and self._clock() < self._due_at:
@@ -117,7 +128,7 @@ async def way_of(spec: Kubernetes, context: Context) -> Way:
     server = await _server(spec, context)
     if auth.method is KubernetesMethod.TOKEN:
         return Way(server, own=not spec.server, login=Held(f"the token in {where}", _word(held, where)))
-    login = Held(f"the certificate in {where}", None)
+    login = Held(f"the certificate in {where}", None, held)
     return Way(server, own=not spec.server, login=login, certificate=held, key=await _key(held, ref, context))
 
 
@@ -125,7 +136,7 @@ def _of_kubeconfig(held: bytes, where: str, context: Context) -> Way:
     found = kubeconfig.read(held, where)
     url = _checked(f"{where}: the kubeconfig's server", found.server, context)
     token = _word(found.token.encode(), where) if found.token else None
-    login = Held(f"the user of the kubeconfig in {where}", token)
+    login = Held(f"the user of the kubeconfig in {where}", token, found.certificate)
     return Way(ApiServer(url, found.authority), own=False, login=login, certificate=found.certificate, key=found.key)
 
 

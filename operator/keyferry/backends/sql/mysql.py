@@ -21,10 +21,10 @@ from keyferry.errors import BackendUnavailable, SyncError
 CODES: Mapping[int, Refusal] = {
     1045: Refusal.LOGIN,
     1698: Refusal.LOGIN,
-    1820: Refusal.LOGIN,  # the password has expired
-    1862: Refusal.LOGIN,
-    3118: Refusal.LOGIN,  # the account is locked
-    4151: Refusal.LOGIN,
+    1820: Refusal.LOGIN_EXPIRED,
+    1862: Refusal.LOGIN_EXPIRED,
+    3118: Refusal.LOGIN_LOCKED,
+    4151: Refusal.LOGIN_LOCKED,
     1251: Refusal.LOGIN_WAY,
     2059: Refusal.LOGIN_WAY,
     1129: Refusal.HOST,

@@ -41,6 +41,8 @@ class Refusal(enum.Enum):
     """What it comes to."""
 
     LOGIN = enum.auto()  # user or password
+    LOGIN_EXPIRED = enum.auto()  # the password's time is over
+    LOGIN_LOCKED = enum.auto()
     LOGIN_UNTOLD = enum.auto()  # probably user or password
     LOGIN_WAY = enum.auto()  # the server wants another kind of login
     HOST = enum.auto()  # no login from here
@@ -100,6 +102,14 @@ def _rights(about: About) -> SyncError:
     return PermissionDenied(f"{about.place}: {about.login.name} lacks a right: GRANT {about.need}{schema}")
 
 
+def _login(about: About) -> SyncError:
+    over = " or not valid any more" if about.place.scheme == "postgresql" else ""  # it tells not which
+    return AuthFailed(
+        f"{about.place}: the server does not accept {about.login.name}: there is no such user, or the password is "
+        f"another{over}"
+    )
+
+
 def _says(kind: type[SyncError], words: str) -> Tell:
     def tell(about: About) -> SyncError:
         return kind(f"{about.place}: {words.format(login=about.login.name, place=about.place)}")
@@ -108,9 +118,11 @@ def _says(kind: type[SyncError], words: str) -> Tell:
 
 
 _TABLE: Mapping[Refusal, Tell] = {
-    Refusal.LOGIN: _says(
-        AuthFailed, "the server does not accept {login}: there is no such user, or the password is another"
+    Refusal.LOGIN: _login,
+    Refusal.LOGIN_EXPIRED: _says(
+        AuthFailed, "the server does not accept {login}: the password has expired: give the user another"
     ),
+    Refusal.LOGIN_LOCKED: _says(AuthFailed, "the server does not accept {login}: the user is locked"),
     Refusal.LOGIN_UNTOLD: _says(
         AuthFailed,
         "the server closes the connection when {login} logs in. H2 says no more where user or password is wrong, or "

@@ -22,6 +22,8 @@ from keyferry.errors import BackendUnavailable, SyncError
 
 T = TypeVar("T")
 
+_PATIENCE = 0.9  # of the store's timeout: so that an error that names the address comes before the budget's
+_OF_POOL = 0.8  # likewise, before that: a pool that is used up is another matter
 _IDLE = 2  # connections that stay open, at most
 _OLDEST = 1800  # seconds, of a connection that is used again
 _MAKING = 7_236_108_435  # PostgreSQL's lock for whoever makes tables; any number will do
@@ -82,7 +84,7 @@ class ServerDatabase:
             hide_parameters=True,
             pool_size=kept,
             max_overflow=connections - kept,
-            pool_timeout=timeout,
+            pool_timeout=timeout * _OF_POOL,
             pool_pre_ping=True,
             pool_recycle=_OLDEST,
             pool_use_lifo=True,
@@ -108,8 +110,15 @@ class ServerDatabase:
 
     async def knock(self) -> None:
         """Log in as if for the first time. Raises SyncError."""
-        connection = await self._kind.connect(self.place, self.login)
-        await self._kind.close(connection)
+        try:
+            async with asyncio.timeout(self._timeout * _PATIENCE):
+                connection = await self._kind.connect(self.place, self.login)
+                await self._kind.close(connection)
+        except TimeoutError as e:
+            failure = self._told(e, Need.READ)
+        else:
+            return
+        raise failure
 
     async def aclose(self) -> None:
         self._closing = True
@@ -152,7 +161,7 @@ class ServerDatabase:
         self._working += 1
         failure: Exception
         try:
-            async with self._engine.begin() as connection:
+            async with asyncio.timeout(self._timeout * _PATIENCE), self._engine.begin() as connection:
                 return await work(connection)
         except (exc.DBAPIError, exc.TimeoutError, OSError, EOFError) as e:
             failure = e
@@ -164,6 +173,8 @@ class ServerDatabase:
     def _told(self, failure: Exception, need: Need) -> SyncError:
         if isinstance(failure, exc.TimeoutError):
             return BackendUnavailable(f"{self.place}: all connections are in use: raise refresh.concurrency")
+        if isinstance(failure, TimeoutError):
+            return told(Refusal.SLOW, About(self.place, self.login, need))
         refusal, code = self._kind.refusal_of(failure.orig if isinstance(failure, exc.DBAPIError) else failure)
         return told(refusal, About(self.place, self.login, need, code))
 

@@ -73,6 +73,8 @@ def told(failure: Failure, about: About) -> SyncError:
         tell = next((_OF_SDK[name] for name in failure.classes if name in _OF_SDK), _senseless)
     elif failure.status in _BY_STATUS:
         tell = _BY_STATUS[failure.status]
+    elif failure.status == 404 and _nowhere(failure, about):
+        tell = _no_namespace
     elif about.logging_in and 400 <= failure.status < 500:
         tell = _login_refused
     else:
@@ -99,6 +101,16 @@ def _sent_away(_: Failure, about: About) -> SyncError:
     )
 
 
+def _nowhere(failure: Failure, about: About) -> bool:
+    """Whether it is the namespace that is not there. Vault Enterprise only says so of what every namespace has."""
+    everywhere = about.path.startswith(("auth/token/", "sys/"))
+    return failure.says("namespace not found") or (everywhere and failure.says("no handler for route"))
+
+
+def _no_namespace(_: Failure, about: About) -> SyncError:
+    return SpecInvalid(f"spec.provider.vault.namespace: {about.host} has no such namespace, or not any more")
+
+
 def _login_refused(failure: Failure, about: About) -> SyncError:
     for phrase, text in _LOGIN_WORDS:
         if failure.says(phrase):
@@ -106,7 +118,7 @@ def _login_refused(failure: Failure, about: About) -> SyncError:
     if failure.status in {403, 404}:
         return AuthFailed(
             f"{about.login}: {about.host} does not accept it at {about.path}: is the login mounted there, in this "
-            "namespace, and is the role bound to just this?"
+            "namespace, is the role bound to just this, and does the API server that Vault asks accept a token?"
         )
     return AuthFailed(f"{about.login}: {about.host} does not accept it at {about.path} (status {failure.status})")
 
@@ -138,7 +150,7 @@ _LOGIN_WORDS = (
 
 
 def _unauthorized(_: Failure, about: About) -> SyncError:
-    return TokenRefused(f"{about.host} does not accept {about.login}: the token is spent, or was revoked")
+    return TokenRefused(f"{about.host} does not accept {about.login}: the token is wrong, spent, or was revoked")
 
 
 def _forbidden(failure: Failure, about: About) -> SyncError:

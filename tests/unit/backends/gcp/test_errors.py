@@ -18,8 +18,16 @@ def said(status: str, message: str = "canary") -> SyncError:
 @pytest.mark.parametrize(
     ("message", "words"),
     [
-        ("Ssl handshake failed: CERTIFICATE_VERIFY_FAILED: canary", "its certificate is not trusted"),
-        ("Hostname Verification Check failed. canary", "its certificate is another host's"),
+        ("Tls handshake failed: CERTIFICATE_VERIFY_FAILED: canary", "not trusted: name the right one in caProvider"),
+        (
+            "Tls handshake failed: CERTIFICATE_VERIFY_FAILED: certificate has expired: canary",
+            "its certificate has expired, or the operator's clock is off",
+        ),
+        (
+            "Tls handshake failed: CERTIFICATE_VERIFY_FAILED: certificate is not yet valid: canary",
+            "its certificate is not yet valid, or the operator's clock is off",
+        ),
+        ("Hostname Verification Check failed. canary", "its certificate is for another name or address"),
         ("Ssl handshake failed: WRONG_VERSION_NUMBER canary", "it does not speak TLS"),
         ("Ssl handshake failed (canary)", "AccessSecretVersion: no secure connection to host"),
         ("Connection refused canary", "cannot connect to host"),

@@ -29,6 +29,8 @@ LOGIN = About("Login", "the identity in Secret a/b", "infisical.example", loggin
         (Failure(403, "failed to expand one or more secret references"), CallDenied),
         (Failure(404, "route get:/api/v4/secrets not found"), RouteUnknown),
         (Failure(404, "", own=False), RouteUnknown),
+        (Failure(404, "notfound service token with id 'x' not found"), TokenRefused),
+        (Failure(404, "notfound secret with name 'service token with id' not found"), NotThere),
         (Failure(404, "secret with name 'x' not found"), NotThere),
         (Failure(429), Throttled),
         (Failure(500), BackendUnavailable),
