@@ -15,55 +15,10 @@ from tests.controlplane.chart import HelmFailed, notes_of, of_kind
 CRDS = Path(__file__).parents[2] / "crds"
 CHART = Path(__file__).parents[2] / "helm" / "keyferry"
 
-NETWORK: dict[str, Any] = {
-    "enabled": True,
-    "metricsFrom": [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}],
-    "webhookFrom": [{"ipBlock": {"cidr": "10.0.0.0/8"}}],
-    "egress": [{"to": [{"ipBlock": {"cidr": "10.0.0.0/8"}}]}],
-}
-EVERYTHING = {
-    "nameOverride": "",
-    "fullnameOverride": "ferry",
-    "image": {"repository": "registry.example.com/keyferry", "digest": "sha256:" + "0" * 64, "pullPolicy": "Always"},
-    "imagePullSecrets": [{"name": "registry"}],
-    "namespaces": [],
-    "replicas": 1,
-    "shards": 4,
-    "largestCatalogue": 5000,
-    "listen": {"port": 9090},
-    "webhook": {"enabled": True, "port": 9091, "annotations": {"a": "b"}},
-    "log": {"level": "debug", "format": "text"},
-    "dataDir": "/data",
-    "persistence": {"enabled": True, "storageClass": "fast", "size": "5Gi", "annotations": {"team": "platform"}},
-    "credentials": {"allowAmbientInNamespaces": True},
-    "allowedEndpoints": ["https://vault.example.com/*", "http://localhost:*"],
-    "extraArgs": ["--listen=:9091"],
-    "extraEnv": [{"name": "AWS_REGION", "value": "eu-west-1"}],
-    "extraVolumes": [{"name": "ca", "configMap": {"name": "ca"}}],
-    "extraVolumeMounts": [{"name": "ca", "mountPath": "/ca", "readOnly": True}],
-    "serviceAccount": {
-        "name": "carrier",
-        "annotations": {"eks.amazonaws.com/role-arn": "arn:aws:iam::111122223333:role/k"},
-    },
-    "service": {"annotations": {"prometheus.io/scrape": "true"}},
-    "admissionPolicy": {"enabled": True},
-    "networkPolicy": NETWORK,
-    "monitoring": {"dashboards": {"enabled": True, "annotations": {"grafana_folder": "Platform"}}},
-    "tracing": {"endpoint": "https://collector.example.com:4318", "ratio": 0.5},
-    "resources": {"limits": {"memory": "1Gi"}},
-    "podAnnotations": {"a": "b"},
-    "commonLabels": {"owner": "platform"},
-    "podLabels": {"c": "d"},
-    "nodeSelector": {"kubernetes.io/os": "linux"},
-    "tolerations": [{"key": "infra", "operator": "Exists"}],
-    "topologySpreadConstraints": [
-        {"maxSkew": 1, "topologyKey": "topology.kubernetes.io/zone", "whenUnsatisfiable": "DoNotSchedule"}
-    ],
-    "affinity": {"podAntiAffinity": {}},
-    "priorityClassName": "",
-    "terminationGracePeriodSeconds": 5,
-    "runAsUser": 1000,
-}
+EVERYTHING: dict[str, Any] = yaml.safe_load(
+    (Path(__file__).parent / "golden" / "everything.values.yaml").read_text(),
+)
+NETWORK = EVERYTHING["networkPolicy"]
 
 
 def container(manifests):
@@ -130,7 +85,7 @@ def test_every_value_there_is_makes_what_the_api_server_accepts(plane, chart):
         "--log-level=debug",
         "--log-format=text",
         "--shards=4",
-        "--largest-catalogue=5000",
+        "--largest-catalogue=5000000",
         "--tracing-endpoint=https://collector.example.com:4318",
         "--tracing-ratio=0.5",
         "--allow-ambient-in-namespaces",
@@ -146,7 +101,7 @@ def test_every_value_is_tried():
     schema = json.loads((CHART / "values.schema.json").read_text())["properties"]
 
     assert known.keys() == schema.keys() - {"global"}  # which Helm itself sets
-    assert known.keys() - EVERYTHING.keys() <= {"rbac", "crds"}
+    assert known.keys() - EVERYTHING.keys() == {"crds"}
 
 
 def test_what_is_written_into_stores_is_kept_only_by_a_claim(chart):
@@ -183,7 +138,7 @@ def test_only_its_ports_are_let_in_and_it_may_go_anywhere_unless_told(chart):
     assert plain["spec"]["ingress"] == [{"ports": [{"port": "http", "protocol": "TCP"}]}]
     assert told["spec"]["policyTypes"] == ["Ingress", "Egress"]
     http, webhook = told["spec"]["ingress"]
-    assert http["from"] == NETWORK["metricsFrom"]
+    assert http["from"][1:] == NETWORK["metricsFrom"]
     assert [{"podSelector": told["spec"]["podSelector"]}, *NETWORK["webhookFrom"]] == webhook["from"]
     assert of_kind(chart(networkPolicy={"enabled": False}), "NetworkPolicy") == []
 
@@ -220,6 +175,13 @@ def restricted(plane, namespace):
 def pod_of(manifests):
     (deployment,) = of_kind(manifests, "Deployment")
     return {"metadata": {"name": "like-the-deployments"}, "spec": deployment["spec"]["template"]["spec"]}
+
+
+def test_only_a_pod_that_asks_for_it_gets_the_operators_token(chart):
+    made = chart()
+    (account,) = of_kind(made, "ServiceAccount")
+    assert account["automountServiceAccountToken"] is False
+    assert pod_of(made)["spec"]["automountServiceAccountToken"] is True
 
 
 def test_its_pod_meets_the_restricted_pod_security_standard(plane, restricted, installed):
