@@ -225,3 +225,22 @@ def test_its_notes_tell_what_sqlite_stores_need(plane, values, told):
 
     assert "rollout status deployment/keyferry" in notes
     assert told in notes if told else "SQLite" not in notes
+
+
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        ({"image": {"repository": "keyferry"}}, "The image keyferry:0.1.0 has no registry in its name"),
+        ({"namespaces": ["team"]}, "kubectl explain secretstore.spec"),
+        ({"admissionPolicy": {"enabled": False}}, "Only its own code keeps the operator from Secrets"),
+        ({"monitoring": {"alerts": {"enabled": True}}}, "begins with docs/runbooks, which is no address"),
+        ({"credentials": {"allowAmbientInNamespaces": True}}, "whoever may create a SecretStore has their rights"),
+    ],
+    ids=["no registry", "some namespaces", "no policy", "runbooks nowhere", "ambient for all"],
+)
+def test_its_notes_tell_what_is_not_as_it_should_be(plane, values, told):
+    runbooks = "https://wiki.example.com/keyferry"
+    good = {"image": {"repository": "registry.example.com/keyferry"}, "monitoring": {"alerts": {"runbooks": runbooks}}}
+
+    assert told in notes_of(plane.binaries, values)
+    assert told not in notes_of(plane.binaries, good)
