@@ -19,6 +19,8 @@ EVERYTHING: dict[str, Any] = yaml.safe_load(
     (Path(__file__).parent / "golden" / "everything.values.yaml").read_text(),
 )
 NETWORK = EVERYTHING["networkPolicy"]
+# By Helm at an uninstall; by Argo CD when what is in Git does not have them any more, as with crds.install=false.
+KEPT = {"helm.sh/resource-policy": "keep", "argocd.argoproj.io/sync-options": "Prune=false"}
 
 
 def container(manifests):
@@ -52,7 +54,7 @@ def test_a_wrong_value_is_refused_by_name(plane, values, told):
 def test_its_crds_are_those_that_are_generated(plane):
     rendered = of_kind(render_chart(plane.binaries, {}), "CustomResourceDefinition")
     for crd in rendered:
-        assert crd["metadata"].pop("annotations") == {"helm.sh/resource-policy": "keep"}
+        assert crd["metadata"].pop("annotations") == KEPT
 
     assert {crd["spec"]["names"]["plural"]: crd for crd in rendered} == {
         path.stem: yaml.load(path.read_text(), Loader=yaml.CSafeLoader) for path in CRDS.glob("*.yaml")
@@ -116,6 +118,7 @@ def test_what_is_written_into_stores_is_kept_only_by_a_claim(chart):
         volume(kept)["persistentVolumeClaim"]["claimName"]
         == of_kind(kept, "PersistentVolumeClaim")[0]["metadata"]["name"]
     )
+    assert of_kind(kept, "PersistentVolumeClaim")[0]["metadata"]["annotations"] == KEPT
     assert of_kind(chart(persistence={"enabled": True, "existingClaim": "mine"}), "PersistentVolumeClaim") == []
 
 

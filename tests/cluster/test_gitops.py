@@ -1,24 +1,52 @@
-"""The examples for Argo CD and Flux as the API server takes them."""
+"""The examples for Argo CD and Flux as an API server takes them that knows their kinds."""
 
+import copy
 import json
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
-import yaml
 
-FOLDER = Path(__file__).parents[2] / "examples" / "gitops"
-KNOWN = ("keyferry.dev/", "v1", "apps/")  # Argo CD's and Flux' own kinds are not there
-MANIFESTS: list[Any] = [
-    manifest
-    for path in sorted(FOLDER.rglob("*.yaml"))
-    for manifest in yaml.safe_load_all(path.read_text())
-    if manifest["apiVersion"].startswith(KNOWN)
-]
+from tests.controlplane import ControlPlane, render_chart
+from tests.controlplane.plane import KubectlFailed
+from tests.gitops import KINDS, foreign, manifests
+
+MANIFESTS = [pytest.param(each, id=f"{each['kind']}-{each['metadata']['name']}") for each in manifests()]
+FOREIGN = [pytest.param(each, id=f"{each['kind']}-{each['metadata']['name']}") for each in foreign()]
 
 
-@pytest.mark.parametrize("manifest", MANIFESTS, ids=lambda each: f"{each['kind']}-{each['metadata']['name']}")
-def test_a_manifest_is_accepted_as_it_stands(plane, crds, namespace, manifest):
+@pytest.fixture(scope="module")
+def kinds(plane: ControlPlane, crds: None) -> Iterator[None]:
+    """All that the examples are of."""
+    plane.kubectl("apply", "-f", str(KINDS))
+    plane.kubectl("wait", "--for=condition=Established", "--timeout=30s", "-f", str(KINDS))
+    plane.kubectl("api-resources")  # kubectl remembers what there was before; this makes it look again
+    yield
+    plane.kubectl("delete", "-f", str(KINDS))
+
+
+def applied(plane: ControlPlane, namespace: str, manifest: dict[str, Any]) -> str:
+    """What `kubectl apply` would say."""
     there = {**manifest, "metadata": {**manifest["metadata"], "namespace": namespace}}
-    answer = plane.kubectl("apply", "--dry-run=server", "--validate=strict", "-f", "-", stdin=json.dumps(there))
-    assert answer.endswith("created (server dry run)\n")
+    return plane.kubectl("apply", "--dry-run=server", "--validate=strict", "-f", "-", stdin=json.dumps(there))
+
+
+@pytest.mark.parametrize("manifest", MANIFESTS)
+def test_a_manifest_is_accepted_as_it_stands(plane, kinds, namespace, manifest):
+    assert applied(plane, namespace, manifest).endswith("created (server dry run)\n")
+
+
+@pytest.mark.parametrize("manifest", FOREIGN)
+def test_a_field_that_its_kind_does_not_know_would_be_refused(plane, kinds, namespace, manifest):
+    wrong = copy.deepcopy(manifest)
+    wrong["spec"]["intervall"] = "10m"
+    with pytest.raises(KubectlFailed, match=r'unknown field "spec\.intervall"'):
+        applied(plane, namespace, wrong)
+
+
+@pytest.mark.parametrize("manifest", [each for each in foreign() if each["kind"] in {"Application", "HelmRelease"}])
+def test_the_chart_takes_the_values_that_it_is_given(plane, manifest):
+    spec = manifest["spec"]
+    values = spec["values"] if "values" in spec else spec["source"]["helm"]["valuesObject"]
+    assert values
+    assert render_chart(plane.binaries, values)

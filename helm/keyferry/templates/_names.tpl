@@ -67,3 +67,9 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{ toYaml . }}
 {{- end -}}
 {{- end -}}
+
+{{- /* For what must outlive the release. Argo CD heeds Helm's word when an Application is deleted, not when it prunes. */ -}}
+{{- define "keyferry.kept" -}}
+argocd.argoproj.io/sync-options: Prune=false
+helm.sh/resource-policy: keep
+{{- end -}}
