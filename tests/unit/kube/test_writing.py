@@ -250,7 +250,7 @@ def test_an_event_of_a_cluster_store_has_a_namespace_and_always_a_message():
     event = events.event_for("ClusterSecretStore", metadata, condition(message=""), datetime(2026, 1, 1, tzinfo=UTC))
     assert event["metadata"]["namespace"] == "default"
     assert len(event["metadata"]["generateName"]) <= 248
-    assert event["message"] == "AuthFailed"
+    assert event["message"] == "the store can be used again"
 
 
 def cluster(kube: FakeKube, namespace: str = "team") -> StoreCluster:
