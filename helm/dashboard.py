@@ -136,7 +136,7 @@ ROWS = {
             "Who works",
             ("sum(keyferry_shards_held)", "shards held"),
             ("max(keyferry_shards)", "shards there are"),
-            ("count(keyferry_shards)", "replicas"),
+            ("count by (version) (keyferry_build_info)", "replicas of {{version}}"),
             told="Replicas share the stores by shards. Fewer held than there are: some stores are worked on by nobody.",
         ),
     ],

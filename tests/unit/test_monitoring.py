@@ -96,6 +96,14 @@ def kept(expression: str) -> list[str]:
     return [label.strip() for label in found[1].split(",")]
 
 
+def test_a_page_names_only_panels_that_there_are():
+    """In italics."""
+    text = " ".join(" ".join(path.read_text().split()) for path in RUNBOOKS.glob("*.md"))
+    named = set(re.findall(r"(?<!\*)\*([A-Z][^*]+)\*(?!\*)", text))
+    assert len(named) > 3
+    assert sorted(name for name in named if not any(each["title"].startswith(name) for each in panels())) == []
+
+
 def test_no_two_panels_have_one_name():
     titles = [panel["title"] for panel in panels()]
     assert sorted(set(titles)) == sorted(titles)
