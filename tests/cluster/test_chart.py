@@ -189,10 +189,10 @@ def test_only_a_pod_that_asks_for_it_gets_the_operators_token(chart):
     assert pod_of(made)["spec"]["automountServiceAccountToken"] is True
 
 
-def test_its_pod_meets_the_restricted_pod_security_standard(plane, restricted, installed):
-    made = plane.request("POST", restricted, pod_of(installed))
-
-    assert made["metadata"]["name"] == "like-the-deployments"
+def test_its_pods_meet_the_restricted_pod_security_standard(plane, restricted, installed):
+    (tester,) = of_kind(installed, "Pod")
+    for pod in (pod_of(installed), {"metadata": {"name": "like-helm-tests"}, "spec": tester["spec"]}):
+        assert plane.request("POST", restricted, pod)["metadata"]["name"] == pod["metadata"]["name"]
 
 
 def test_a_pod_with_one_restriction_less_would_be_refused(plane, restricted, installed):
