@@ -5,10 +5,11 @@ several replicas say of the same store is one, for only one of them works on it.
 """
 
 import json
-import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
+
+from generated import keep
 
 FILE = Path(__file__).parent / "keyferry" / "files" / "dashboards" / "keyferry.json"
 SOURCE = {"type": "prometheus", "uid": "${datasource}"}
@@ -356,10 +357,4 @@ def dashboard() -> str:
 
 
 if __name__ == "__main__":
-    if sys.argv[1:] == ["--write"]:
-        FILE.parent.mkdir(parents=True, exist_ok=True)
-        FILE.write_text(dashboard())
-    elif sys.argv[1:] != ["--check"]:
-        sys.exit(__doc__)
-    elif FILE.read_text() != dashboard():
-        sys.exit(f"{FILE} is not up to date: run make generate")
+    keep(FILE, dashboard(), __doc__)
