@@ -1,4 +1,4 @@
-"""The examples for Argo CD and Flux as an API server takes them that knows their kinds."""
+"""What we write for Argo CD, Flux and the Prometheus operator, as an API server takes it that knows their kinds."""
 
 import copy
 import json
@@ -9,15 +9,15 @@ import pytest
 
 from tests.controlplane import ControlPlane, render_chart
 from tests.controlplane.plane import KubectlFailed
-from tests.gitops import KINDS, foreign, manifests
+from tests.foreign import KINDS, examples, foreign, watching
 
-MANIFESTS = [pytest.param(each, id=f"{each['kind']}-{each['metadata']['name']}") for each in manifests()]
+MANIFESTS = [pytest.param(each, id=f"{each['kind']}-{each['metadata']['name']}") for each in examples()]
 FOREIGN = [pytest.param(each, id=f"{each['kind']}-{each['metadata']['name']}") for each in foreign()]
 
 
 @pytest.fixture(scope="module")
 def kinds(plane: ControlPlane, crds: None) -> Iterator[None]:
-    """All that the examples are of."""
+    """All that they are of."""
     plane.kubectl("apply", "-f", str(KINDS))
     plane.kubectl("wait", "--for=condition=Established", "--timeout=30s", "-f", str(KINDS))
     plane.kubectl("api-resources")  # kubectl remembers what there was before; this makes it look again
@@ -50,3 +50,10 @@ def test_the_chart_takes_the_values_that_it_is_given(plane, manifest):
     values = spec["values"] if "values" in spec else spec["source"]["helm"]["valuesObject"]
     assert values
     assert render_chart(plane.binaries, values)
+
+
+def test_what_the_chart_has_for_the_prometheus_operator_is_accepted(plane, kinds, namespace):
+    found = watching(plane.binaries)
+    assert {each["kind"] for each in found} == {"PodMonitor", "ServiceMonitor", "PrometheusRule"}
+    for manifest in found:
+        assert applied(plane, namespace, manifest).endswith("created (server dry run)\n")

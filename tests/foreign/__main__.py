@@ -1,8 +1,8 @@
-"""`python -m tests.gitops` writes tests/gitops/kinds.yaml: Argo CD's and Flux' kinds, reduced to what the examples use.
+"""`python -m tests.foreign` writes tests/foreign/kinds.yaml: others' kinds, reduced to what we use of them.
 
 The real CRDs come with their projects' Go modules, which are too large to be got by each run of the tests; of
-HelmRelease only the Go types can be had, and kubebuilder's generator makes the CRD of them. A field that an example
-uses and the real kind does not know is refused here; one that this did not write into kinds.yaml the tests refuse.
+HelmRelease only the Go types can be had, and kubebuilder's generator makes the CRD of them. A field that we use and the
+real kind does not know is refused here; one that this did not write into kinds.yaml the tests refuse.
 """
 
 import json
@@ -16,12 +16,19 @@ from typing import Any
 
 import yaml
 
-from tests.gitops import KINDS, foreign
+from tests.controlplane import binaries
+from tests.foreign import KINDS, foreign, watching
 
-CRDS = {  # module, and where its CRDs are
-    "github.com/argoproj/argo-cd/v3@v3.5.7": "manifests/crds/application-crd.yaml",
-    "github.com/fluxcd/kustomize-controller@v1.9.6": "config/crd/bases/kustomize.toolkit.fluxcd.io_kustomizations.yaml",
-    "github.com/fluxcd/source-controller@v1.9.6": "config/crd/bases/source.toolkit.fluxcd.io_gitrepositories.yaml",
+CRDS = {  # a module, and where its CRDs are
+    "github.com/argoproj/argo-cd/v3@v3.5.7": ("manifests/crds/application-crd.yaml",),
+    "github.com/fluxcd/kustomize-controller@v1.9.6": (
+        "config/crd/bases/kustomize.toolkit.fluxcd.io_kustomizations.yaml",
+    ),
+    "github.com/fluxcd/source-controller@v1.9.6": ("config/crd/bases/source.toolkit.fluxcd.io_gitrepositories.yaml",),
+    "github.com/prometheus-operator/prometheus-operator@v0.85.0": tuple(
+        f"example/prometheus-operator-crd/monitoring.coreos.com_{plural}.yaml"
+        for plural in ("podmonitors", "prometheusrules", "servicemonitors")
+    ),
 }
 TYPES = "github.com/fluxcd/helm-controller/api/v2@v1.6.5"  # a package, so that what it needs comes with it
 GENERATOR = "sigs.k8s.io/controller-tools/cmd/controller-gen@v0.19.0"
@@ -50,9 +57,9 @@ def real() -> Iterable[Schema]:
     """The CRDs as their projects have them."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        for module, path in CRDS.items():
-            at = json.loads(go(folder, "mod", "download", "-json", module))["Dir"]
-            yield yaml.safe_load((Path(at) / path).read_text())
+        for module, paths in CRDS.items():
+            at = Path(json.loads(go(folder, "mod", "download", "-json", module))["Dir"])
+            yield from (yaml.safe_load((at / path).read_text()) for path in paths)
         go(folder, "mod", "init", "kinds")
         go(folder, "get", TYPES, GENERATOR)
         generator, types = GENERATOR.partition("@")[0], TYPES.partition("@")[0]
@@ -95,13 +102,13 @@ def kind(crd: Schema, version: str, used: list[Any]) -> Schema:
 
 def main() -> None:
     """Write the file."""
-    made = []
+    made, ours = [], foreign() + watching(binaries.find())
     for crd in real():
-        of_kind = [each for each in foreign() if each["kind"] == crd["spec"]["names"]["kind"]]
+        of_kind = [each for each in ours if each["kind"] == crd["spec"]["names"]["kind"]]
         (version,) = {each["apiVersion"].partition("/")[2] for each in of_kind}
         made.append(kind(crd, version, [each["spec"] for each in of_kind]))
     KINDS.write_text(
-        "# Written by python -m tests.gitops: what the examples use of these kinds, and no more.\n"
+        "# Written by python -m tests.foreign: what we use of these kinds, and no more.\n"
         + yaml.safe_dump_all(made, sort_keys=False, width=110)
     )
 
