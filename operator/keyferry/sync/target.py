@@ -109,9 +109,9 @@ class Targets:
 
     async def _remove(self, now: Situation, at: Key, target: SecretMeta, why: str) -> None:
         """Delete a Secret. What is gone tells nobody any more where it went: so the log does."""
-        await secrets.delete(self.kube, at, uid=target.uid)
-        fields = about("ExternalSecret", now.key.namespace, now.key.name, "SecretDeleted")
-        _LOG.info("ExternalSecret %s: SecretDeleted: Secret %s: %s", now.key, at, why, extra=fields)
+        if await secrets.delete(self.kube, at, uid=target.uid):
+            fields = about("ExternalSecret", now.key.namespace, now.key.name, "SecretDeleted")
+            _LOG.info("ExternalSecret %s: SecretDeleted: Secret %s: %s", now.key, at, why, extra=fields)
 
     async def _leave_former(self, now: Situation) -> None:
         """After a change of target.name, take away what was left under former ones, by this process or an earlier."""
