@@ -68,5 +68,12 @@ def test_a_release_that_fails_once_is_tried_again():
     assert [release["spec"][verb]["remediation"]["retries"] for verb in ("install", "upgrade")] == [3, 3]
 
 
+def test_a_team_that_is_synced_too_early_is_synced_again_for_as_long_as_it_takes():
+    """Argo CD of itself gives up after five tries (controller/appcontroller.go, autoSync)."""
+    (team,) = manifests("argocd/team.yaml")
+    retry = team["spec"]["syncPolicy"]["retry"]
+    assert (retry["limit"], retry["backoff"]["maxDuration"]) == (-1, "5m")
+
+
 def test_nothing_is_ignored_in_a_comparison():
     assert "ignoreDifferences" not in str(manifests())
