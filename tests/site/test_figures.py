@@ -4,8 +4,10 @@ import re
 from pathlib import Path
 
 import pytest
+import yaml
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
+VALUES = (DOCS.parent / "helm" / "keyferry" / "values.yaml").read_text()
 BENCHMARKS = (DOCS / "benchmarks.md").read_text()
 NEAR = 0.1
 FIRST = "all in sync, from when the operator is ready"
@@ -69,3 +71,13 @@ def test_the_calls_of_a_first_sync_are_those_of_the_benchmarks():
 def test_the_comparison_says_when_the_benchmarks_were_made():
     days = re.findall(r"^Measured on ([\d-]+) with", BENCHMARKS, re.MULTILINE)
     assert f"[benchmarks](benchmarks.md), {days[-1]}," in (DOCS / "comparison.md").read_text()
+
+
+def test_the_charts_requests_and_limits_are_from_the_measured_memory():
+    """It asks for what a thousand take, and is ended only at well above what ten thousand do."""
+    memory = {kind: number(each["memory"]) for kind, each in yaml.safe_load(VALUES)["resources"].items()}
+    (said,) = re.findall(r"some (\d+) MiB for 1,000 ExternalSecrets", VALUES)
+
+    assert float(said) == pytest.approx(measured("1,000", MEMORY), rel=NEAR)
+    assert measured("1,000", MEMORY) <= memory["requests"] <= 1.5 * measured("1,000", MEMORY)
+    assert memory["limits"] >= 1.5 * measured("10,000", MEMORY)
