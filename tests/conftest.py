@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from tests.servers.shared import wanted
-from tests.servers.sql import SERVERS
+from tests.servers.every import SERVERS
+from tests.servers.shared import needed, wanted
 
 # Else pytest-asyncio finds a loop that asyncio makes for it on the spot, keeps it, and nobody ever closes it.
 asyncio.set_event_loop(None)
@@ -15,8 +15,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     """Remember which servers the chosen tests will need: when the first is asked for, all of them start at once."""
     for item in session.items:
         callspec = getattr(item, "callspec", None)
-        names = {*getattr(item, "fixturenames", ()), *(map(str, callspec.params.values()) if callspec else ())}
-        wanted.update(server for name, server in SERVERS.items() if {name, f"sql_{name}"} & names)
+        wanted.update(needed(SERVERS, getattr(item, "fixturenames", ()), callspec.params if callspec else {}))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -60,7 +60,7 @@ class App:
     _ended: bool = field(default=False, init=False)
 
     def __post_init__(self) -> None:
-        self.watched = Watched(Reach(self.settings.namespaces))
+        self.watched = Watched(Reach(self.settings.namespaces, self.settings.secrets))
         self.waking = Waking(self.watched, self._nudge, self._nudge_store)
         self.secret_watch = SecretWatch(self.kube, self.watched.secrets, self.waking.secret, self.watched.reach)
         self.webhooks = Webhooks(self.kube, self.watched, self.hinted, served=bool(self.settings.webhook_listen))

@@ -6,6 +6,7 @@ SyncError
 ├── StoreNotReady          the store is being got ready; it wakes those who wait
 ├── NamespaceDenied        the store does not serve this namespace
 ├── CredentialsMissing     a Secret or key that the store's login names is not there
+│   └── TokenNotAllowed    the ServiceAccount that it names does not allow to be used so
 ├── AuthFailed             the backend does not accept the login
 ├── PermissionDenied       the login is good but may not do this
 ├── EventSourceMissing     the queue that is to tell of changes is not there
@@ -100,6 +101,12 @@ class CredentialsMissing(SyncError):
 
     reason = "CredentialsMissing"
     retry = Retry.ON_CHANGE
+
+
+class TokenNotAllowed(CredentialsMissing):
+    """The ServiceAccount that a store's login names does not allow that; the text gives the command that would."""
+
+    reason = "TokenNotAllowed"
 
 
 class AuthFailed(SyncError):

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 
+from keyferry.values import Key
+
 GROUP = "keyferry.dev"
 VERSION = "v1alpha1"
 FIELD_MANAGER = "keyferry"
@@ -12,6 +14,8 @@ NAMESPACE_ANNOTATION = f"{GROUP}/namespace"  # on a Namespace: what it is called
 REFRESH_ANNOTATION = f"{GROUP}/refresh"  # on a store or ExternalSecret: any new value forces a refresh
 ADOPT_ANNOTATION = f"{GROUP}/adopt"  # on a Secret: "true" lets an ExternalSecret take it over
 OWNER_ANNOTATION = f"{GROUP}/external-secret"  # on a Secret: the ExternalSecret that writes it
+TOKENS_ANNOTATION = f"{GROUP}/allow-tokens-for"  # on a ServiceAccount: audiences for which tokens may be asked
+API_SERVER_AUDIENCE = "https://kubernetes.default.svc"  # there it stands for the API server's own, however called
 MANAGED_BY = "app.kubernetes.io/managed-by"
 
 LARGEST_CATALOGUE = 100_000  # entries of one store, of some 1.5 KB each
@@ -44,6 +48,7 @@ class Settings:
     """How this operator runs."""
 
     namespaces: tuple[str, ...] = ()  # where it works; none: everywhere
+    secrets: tuple[Key, ...] = ()  # the only ones there that it touches; of a namespace without any: all
     listen: str = ":8080"  # host:port; without a host every address, of IPv6 and IPv4
     data_dir: Path = DEFAULT_DATA_DIR
     allow_ambient_in_namespaces: bool = False

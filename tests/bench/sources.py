@@ -121,7 +121,7 @@ def hcp(_: Ground, namespace: str) -> Iterator[Source]:
 @contextlib.contextmanager
 def elasticsearch(ground: Ground, namespace: str) -> Iterator[Source]:
     """A real node, with an API key."""
-    node, index = elasticsearch_server.shared(), elasticsearch_server.unique("bench")
+    node, index = elasticsearch_server.SHARED.get(), elasticsearch_server.unique("bench")
     spec = {
         "addresses": [node.url],
         "index": index,
@@ -161,7 +161,7 @@ def kubernetes(ground: Ground, namespace: str) -> Iterator[Source]:
 @contextlib.contextmanager
 def vault(_: Ground, namespace: str) -> Iterator[Source]:
     """A real Vault, with a token."""
-    with VaultProxy(vault_server.shared()) as proxy:
+    with VaultProxy(vault_server.SHARED.get()) as proxy:
         server = proxy.vault
         engine = server.engine(2)
         spec = {

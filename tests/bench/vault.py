@@ -33,15 +33,15 @@ class _Engine:
     def reads(self) -> int:
         """How many values were read since this was last asked; what else it was asked is put aside."""
         number = sum("/data/" in call.path and _NAMESPACE in call.path for call in self.proxy.calls)
-        self.proxy.clear()
+        self.proxy.wire.clear()
         return number
 
 
 def vault(ground: Ground, size: int) -> Iterator[Row]:
     """First sync, a refresh with nothing new, and a rotation, where several ExternalSecrets read each secret."""
-    with VaultProxy(vault_server.shared()) as proxy:
+    with VaultProxy(vault_server.SHARED.get()) as proxy:
         names = tuple(f"s{number}" for number in range(size // _SHARED))
-        engine = _Engine(proxy, vault_server.shared().engine(2), names)
+        engine = _Engine(proxy, vault_server.SHARED.get().engine(2), names)
         engine.write(names, "first")
         store = _declared(ground, engine)
         wanted = {f"{name}-{number}": name for name in names for number in range(_SHARED)}

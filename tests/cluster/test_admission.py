@@ -13,6 +13,8 @@ from tests.controlplane import ControlPlane, install, render_chart, uninstall
 from tests.controlplane.plane import KubectlFailed
 
 OWNER, ADOPT = "keyferry.dev/external-secret", "keyferry.dev/adopt"
+ALLOWS, API_SERVER = "keyferry.dev/allow-tokens-for", "https://kubernetes.default.svc"
+NOT_NAMED = "only for audiences that their annotation keyferry.dev/allow-tokens-for names"
 OURS = {OWNER: "db"}
 WITHIN = 30.0
 
@@ -40,6 +42,22 @@ class Namespace:
         except KubectlFailed as failed:
             return str(failed)
         return ""
+
+    def account(self, audiences: str = "") -> str:
+        """A ServiceAccount that allows tokens for these audiences; its name."""
+        name = f"a-{uuid.uuid4().hex[:8]}"
+        annotations = {ALLOWS: audiences} if audiences else {}
+        manifest = {
+            "apiVersion": "v1",
+            "kind": "ServiceAccount",
+            "metadata": {"name": name, "annotations": annotations},
+        }
+        self.kubectl("create", "--filename=-", stdin=json.dumps(manifest))
+        return name
+
+    def token(self, account: str, *arguments: str) -> str:
+        """What comes of the operator's asking for its token: empty where it gets one."""
+        return self.refusal("create", "token", account, *arguments)
 
     def applied(self, manifest: dict[str, Any]) -> str:
         """The same of an apply."""
@@ -147,6 +165,61 @@ def test_a_service_accounts_token_is_not_even_merged_into(namespace: Namespace):
     merged = made(name, type_="kubernetes.io/service-account-token")
 
     assert "no Secret of a type that grants rights" in namespace.applied(merged)
+
+
+@pytest.mark.parametrize("allowed", ["vault", "sts.amazonaws.com, vault"])
+def test_it_gets_a_token_for_an_audience_that_the_account_names(namespace: Namespace, allowed: str):
+    account = namespace.account(allowed)
+
+    assert namespace.token(account, "--audience=vault", "--duration=1h") == ""
+
+
+def test_it_gets_a_token_for_the_api_server_where_the_account_says_so(namespace: Namespace):
+    assert namespace.token(namespace.account(API_SERVER)) == ""
+
+
+@pytest.mark.parametrize(
+    ("allowed", "asked"),
+    [
+        ("", ["--audience=vault"]),
+        ("", []),
+        ("vault", ["--audience=sts.amazonaws.com"]),
+        ("vault", ["--audience=vault", "--audience=sts.amazonaws.com"]),
+        ("vault", [f"--audience={API_SERVER}"]),
+        ("vault", []),
+        ("vault-2", ["--audience=vault"]),
+    ],
+    ids=[
+        "no annotation",
+        "the API server's, no annotation",
+        "another",
+        "one of two",
+        "the API server's, named",
+        "the API server's",
+        "a longer one",
+    ],
+)
+def test_it_gets_no_token_for_any_other_audience(namespace: Namespace, allowed: str, asked: list[str]):
+    namespace.account("vault, sts.amazonaws.com")  # what another allows counts for that one only
+    namespace.account(API_SERVER)
+
+    assert NOT_NAMED in namespace.token(namespace.account(allowed), *asked)
+
+
+def test_it_gets_no_token_of_its_own_account(namespace: Namespace):
+    assert NOT_NAMED in namespace.token(namespace.name)
+
+
+def test_it_gets_no_token_that_holds_for_long_or_is_bound(namespace: Namespace):
+    account, secret = namespace.account("vault"), namespace.make()
+    bound = (f"--bound-object-name={secret}", "--bound-object-kind=Secret")
+
+    assert "hold for an hour at most" in namespace.token(account, "--audience=vault", "--duration=61m")
+    assert "are bound to nothing" in namespace.token(account, "--audience=vault", *bound)
+
+
+def test_others_get_what_tokens_they_like(namespace: Namespace):
+    assert namespace.kubectl("create", "token", namespace.account(), "--duration=24h")
 
 
 def test_others_are_left_alone(namespace: Namespace):

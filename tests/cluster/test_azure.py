@@ -80,8 +80,7 @@ def tenant(world: World) -> Iterator[Tenant]:
         app = azure.entra.app(canaries.word("login"), trusts=[trust])
         azure.grant(app.client_id, SECRETS_USER)
         for name in ("reader", "intruder"):
-            account = {"metadata": {"name": name}}
-            world.plane.request("POST", f"/api/v1/namespaces/{namespace}/serviceaccounts", account)
+            world.account(namespace, name, AUDIENCE)
         world.apply(secret(namespace, "azure-ca", {"ca.crt": azure.ca.pem}))
         world.apply(secret(namespace, "azure-login", {"secret": canaries.word("login")}))
         yield Tenant(world, azure, namespace, app, canaries)

@@ -39,6 +39,8 @@ def container(manifests):
             "at '/rbac': additional properties 'serviceAccountToken' not allowed",
         ),
         ({"dataDir": "data"}, "at '/dataDir'"),
+        ({"secretNames": {"payments": []}}, "at '/secretNames/payments': minItems: got 0, want 1"),
+        ({"secretNames": {"payments": ["Db"]}}, "at '/secretNames/payments/0'"),
         ({"shards": 0}, "at '/shards': minimum: got 0, want 1"),
         ({"runAsUser": 0}, "at '/runAsUser': minimum: got 0, want 1"),
     ],

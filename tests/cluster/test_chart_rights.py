@@ -21,6 +21,7 @@ RIGHTS = {
     *((OWN, f"{kind}/status", "patch") for kind in ("externalsecrets", "secretstores", "clustersecretstores")),
     *(("", "secrets", verb) for verb in ("get", "list", "watch", "create", "patch", "delete")),
     *(("", "namespaces", verb) for verb in ("list", "watch")),
+    ("", "serviceaccounts", "get"),
     ("", "serviceaccounts/token", "create"),
     ("", "configmaps", "get"),
     ("", "events", "create"),
@@ -38,7 +39,9 @@ NO_RIGHTS = {
     ("", "events", "patch"),
     ("", "pods", "list"),
     ("", "namespaces", "patch"),
-    ("", "serviceaccounts", "get"),
+    ("", "serviceaccounts", "list"),
+    ("", "serviceaccounts", "watch"),
+    ("", "serviceaccounts", "patch"),
     ("apiextensions.k8s.io", "customresourcedefinitions", "list"),
     ("rbac.authorization.k8s.io", "clusterroles", "update"),
     ("rbac.authorization.k8s.io", "clusterrolebindings", "create"),
@@ -97,7 +100,12 @@ def test_its_service_account_may_do_that_and_nothing_else(plane, installed, name
 
 
 @pytest.mark.parametrize(
-    ("value", "resource"), [("serviceAccountTokens", "serviceaccounts/token"), ("configMaps", "configmaps")]
+    ("value", "resource"),
+    [
+        ("serviceAccountTokens", "serviceaccounts"),
+        ("serviceAccountTokens", "serviceaccounts/token"),
+        ("configMaps", "configmaps"),
+    ],
 )
 def test_rights_that_not_every_store_needs_can_be_left_out(chart, value, resource):
     role = json.dumps(of_kind(chart(rbac={value: False}), "ClusterRole"))

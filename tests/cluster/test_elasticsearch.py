@@ -152,9 +152,15 @@ def world(plane: ControlPlane, crds: None, tmp_path_factory: pytest.TempPathFact
 
 
 @pytest.fixture
-def team(world: World) -> Iterator[Team]:
+def elastic() -> ElasticsearchServer:
+    """A real node."""
+    return elasticsearch_server.SHARED.get()
+
+
+@pytest.fixture
+def team(world: World, elastic: ElasticsearchServer) -> Iterator[Team]:
     """A team with a ready store. When its test ends, neither value, login nor key has escaped."""
-    elastic, canaries = elasticsearch_server.shared(), Canaries()
+    canaries = Canaries()
     with wire_to(elastic.port) as wire:
         index, namespace = unique("cluster"), world.namespace()
         made = Team(world, elastic, wire, index, namespace, f"es-{uuid.uuid4().hex[:8]}", canaries)

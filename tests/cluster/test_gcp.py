@@ -73,7 +73,7 @@ def test_a_value_comes_by_a_service_accounts_token_follows_its_rotation_and_surv
     gcp.sts.providers[PROVIDER] = Provider.of_jwks(ISSUER, world.plane.request("GET", "/openid/v1/jwks"))
     subject = f"principal://iam.googleapis.com/{POOL}/subject/system:serviceaccount:{namespace}:reader"
     gcp.iam.allow(subject, EVERYTHING)
-    world.plane.request("POST", f"/api/v1/namespaces/{namespace}/serviceaccounts", {"metadata": {"name": "reader"}})
+    world.account(namespace, "reader", f"https://iam.googleapis.com/{PROVIDER}")
     auth = {"workloadIdentity": {"serviceAccountRef": {"name": "reader"}, "provider": PROVIDER}}
     ca = {"type": "Secret", "name": "gcp", "key": "ca.crt"}
     first = place.put("team_db", "first")
@@ -129,6 +129,7 @@ def test_a_shared_store_maps_by_labels_and_annotations_and_a_refresh_without_new
     world.await_secret(namespace, "all", {"DB_PASSWORD": mine})
     world.await_ready(namespace, "theirs", "RemoteSecretMissing")
 
+    world.still(lambda: world.writes(namespace))  # statuses and events come after the Secrets
     before, asked = world.writes(namespace), gcp.calls.count("ListSecrets")
     world.eventually(lambda: gcp.calls.count("ListSecrets") >= asked + 3, what="three refreshes")
     assert world.writes(namespace) == before

@@ -86,7 +86,7 @@ def team(world: World) -> Iterator[Team]:
     with InfisicalStandIn() as infisical:
         made = Team(world, infisical, namespace, f"infisical-{uuid.uuid4().hex[:8]}", canaries)
         for account in ("reader", "intruder"):
-            world.plane.kubectl("--namespace", namespace, "create", "serviceaccount", account)
+            world.account(namespace, account, "infisical", "else")
         world.apply(secret(namespace, CA["name"], {"ca.crt": infisical.ca.decode()}))
         ref = {"name": "reader", "namespace": namespace}
         auth = {**kubernetes(world, infisical, namespace), "serviceAccountRef": ref}

@@ -13,7 +13,7 @@ import pytest
 from tests.cluster.canaries import Canaries, escaped
 from tests.cluster.manifests import cluster_store, external_secret, secret, secret_store
 from tests.cluster.world import World, world_of
-from tests.contract.kubernetes_stores import Reader
+from tests.contract.kubernetes_stores import CONSENTING, Reader
 from tests.controlplane import ControlPlane
 from tests.controlplane.api import RequestFailed
 
@@ -261,7 +261,7 @@ def test_a_token_that_is_revoked_is_replaced(team):
     team.holds(password=team.word("first"))
     at = f"/api/v1/namespaces/{team.namespace}/serviceaccounts"
     team.world.plane.request("DELETE", f"{at}/reader")
-    team.world.plane.request("POST", at, {"metadata": {"name": "reader"}})
+    team.world.plane.request("POST", at, {"metadata": CONSENTING})
     team.put(password=team.word("second"))
 
     team.world.annotate("ExternalSecret", team.namespace, "db", {"keyferry.dev/refresh": "now"})

@@ -1,5 +1,8 @@
 """Logins that need a real cluster: tokens that the API server signed, and the environment of the operator's pod."""
 
+import shlex
+from collections import Counter
+
 import pytest
 
 from tests.cluster.manifests import aws_provider, cluster_store, secret, secret_store
@@ -13,6 +16,8 @@ pytest_plugins = ["tests.cluster.fixtures"]
 
 ISSUER = "https://kubernetes.default.svc"
 AUDIENCE = "sts.amazonaws.com"
+ALLOWS = "keyferry.dev/allow-tokens-for"
+SOON = 20.0  # seconds; it is looked at every fifteen
 
 
 @pytest.fixture
@@ -20,8 +25,7 @@ def role(team):
     """A role that trusts one ServiceAccount of this cluster, whose own keys tell whether a token is of it."""
     team.aws.sts.issuers[ISSUER] = Issuer.of_jwks(team.world.plane.request("GET", "/openid/v1/jwks"), AUDIENCE)
     for name in ("reader", "intruder"):
-        account = {"metadata": {"name": name}}
-        team.world.plane.request("POST", f"/api/v1/namespaces/{team.namespace}/serviceaccounts", account)
+        team.world.account(team.namespace, name, AUDIENCE, "sts.elsewhere.example")
     return team.aws.sts.role("reads", issuer=ISSUER, subject=f"system:serviceaccount:{team.namespace}:reader")
 
 
@@ -37,9 +41,9 @@ def web(role, account="reader", **more):
 
 
 def reads(team):
-    """The team's own store brings a value."""
+    """The team's own store brings a value, and looks for another every second."""
     team.put("db", "value")
-    team.world.apply(declared(team.namespace, store="own", kind="SecretStore"))
+    team.world.apply(declared(team.namespace, store="own", kind="SecretStore", every="1s"))
     team.holds(value=b"value")
 
 
@@ -67,10 +71,74 @@ def test_an_audience_that_the_api_server_accepts_itself_is_refused_at_apply(team
         own(team, web(role, audience=ISSUER), "AuthFailed")
 
 
-def test_a_service_account_that_is_not_there_is_told(team, role):
-    said = own(team, web(role, "no-such"), "CredentialsMissing")
+def asked(team):
+    """How the operator's requests of the team's ServiceAccounts were answered so far: by verb, subresource and code."""
+    world = team.world
+    return Counter(
+        (event.verb, event.subresource, event.code)
+        for event in world.plane.audit()
+        if event.user == world.operator.user
+        and event.resource == "serviceaccounts"
+        and event.namespace == team.namespace
+    )
 
-    assert f"ServiceAccount {team.namespace}/no-such is not there" in said
+
+def obeyed(team, said):
+    """Type what a condition says, as it says it."""
+    for command in said[said.index("kubectl ") :].split(" && "):
+        program, *arguments = shlex.split(command)
+        assert program == "kubectl"
+        team.world.plane.kubectl(*arguments)
+
+
+def test_a_service_account_that_is_not_there_is_told_with_what_makes_it(team, role):
+    said = own(team, web(role, "absent"), "CredentialsMissing")
+    assert f"ServiceAccount {team.namespace}/absent is not there" in said
+    assert asked(team).keys() == {("get", "", 404)}
+    team.aws.sts.trust(role, issuer=ISSUER, subject=f"system:serviceaccount:{team.namespace}:absent")
+
+    obeyed(team, said)
+
+    team.world.await_ready(team.namespace, "own", "Ready", kind="SecretStore", within=SOON)
+
+
+def test_no_token_is_asked_for_until_its_account_allows_that(team, role):
+    team.world.account(team.namespace, "shy", "vault")
+    team.aws.sts.trust(role, issuer=ISSUER, subject=f"system:serviceaccount:{team.namespace}:shy")
+    said = own(team, web(role, "shy"), "TokenNotAllowed")
+    assert f"ServiceAccount {team.namespace}/shy does not allow tokens for {AUDIENCE}" in said
+    assert asked(team).keys() == {("get", "", 200)}
+
+    obeyed(team, said)
+
+    team.world.await_ready(team.namespace, "own", "Ready", kind="SecretStore", within=SOON)
+    reads(team)
+    before = asked(team)
+    assert before["create", "token", 201] == 1
+
+    team.put("db", "rotated")
+    team.holds(value=b"rotated")
+    assert asked(team) == before, "while its keys hold, nobody looks at the account"
+
+
+def test_once_its_account_does_not_allow_it_any_more_no_other_token_is_asked_for_and_secrets_stay(team, role):
+    own(team, web(role), "Ready")
+    reads(team)
+    before = asked(team)
+    team.world.plane.kubectl("-n", team.namespace, "annotate", "serviceaccount", "reader", f"{ALLOWS}-")
+    team.put("db", "with the keys that it has")
+    team.holds(value=b"with the keys that it has")
+
+    for key in team.aws.iam.sessions():
+        team.aws.iam.expire(key)
+    team.put("db", "too late")
+
+    team.world.await_ready(team.namespace, "own", "TokenNotAllowed", kind="SecretStore")
+    team.world.await_ready(team.namespace, "db", "TokenNotAllowed")
+    team.holds(value=b"with the keys that it has")
+    after = asked(team)
+    assert after["create", "token", 201] == before["create", "token", 201]
+    assert {code for _, subresource, code in after if subresource == "token"} == {201}
 
 
 def test_a_role_is_assumed_with_its_external_id_and_session_tags(team):

@@ -87,7 +87,7 @@ class Bed:
         world.apply(external_secret(namespace, "db", store=namespace, every="1s"))
         deleting = {"deletionPolicy": "Delete"}
         world.apply(external_secret(namespace, "gone", store=namespace, every="1s", target=deleting))
-        world.plane.kubectl("-n", namespace, "create", "serviceaccount", "reader")
+        world.account(namespace, "reader", "sts.amazonaws.com")
         world.plane.kubectl("-n", namespace, "create", "configmap", "ca", "--from-literal=ca.crt=none")
         world.apply(secret_store(namespace, "token", self._by_token()), secret_store(namespace, "ca", self._by_ca()))
         world.apply(external_secret(namespace, "own", store="token", kind="SecretStore"))

@@ -77,22 +77,22 @@ def world(plane: ControlPlane, crds: None, tmp_path_factory: pytest.TempPathFact
 
 
 @pytest.fixture
-def proxy() -> Iterator[VaultProxy]:
-    with VaultProxy(vault_server.shared()) as running:
+def vault() -> Iterator[VaultProxy]:
+    with VaultProxy(vault_server.SHARED.get()) as running:
         yield running
 
 
 @pytest.fixture
-def team(world: World, proxy: VaultProxy) -> Iterator[Team]:
+def team(world: World, vault: VaultProxy) -> Iterator[Team]:
     """A team with a ready store. When its test ends, no value and no token has escaped."""
     canaries, namespace = Canaries(), world.namespace()
-    made = Team(world, proxy, proxy.vault.engine(), namespace, f"vault-{uuid.uuid4().hex[:8]}", canaries)
+    made = Team(world, vault, vault.vault.engine(), namespace, f"vault-{uuid.uuid4().hex[:8]}", canaries)
     reviewer = f"reviews-{namespace}"
     for account in ("reader", "intruder", "vault"):
-        world.plane.kubectl("--namespace", namespace, "create", "serviceaccount", account)
+        world.account(namespace, account, AUDIENCE, "elsewhere")
     delegate = ("--clusterrole=system:auth-delegator", f"--serviceaccount={namespace}:vault")
     world.plane.kubectl("create", "clusterrolebinding", reviewer, *delegate)
-    authority = {"ca.crt": proxy.vault.ca.read_text()}
+    authority = {"ca.crt": vault.vault.ca.read_text()}
     at = f"/api/v1/namespaces/{namespace}/configmaps"
     world.plane.request("POST", at, {"metadata": {"name": "vault-ca"}, "data": authority})
     world.apply(secret(namespace, "vault-ca", authority))
@@ -102,7 +102,7 @@ def team(world: World, proxy: VaultProxy) -> Iterator[Team]:
     provider = {"vault": made.place(auth=auth, caProvider=ca)}
     world.apply(cluster_store(made.store, provider, prefix="acme", mapping={"by": "Paths"}, refresh={"timeout": "2s"}))
     yield made
-    canaries.words |= {f"token {n}": call.token for n, call in enumerate(proxy.calls) if call.token}
+    canaries.words |= {f"token {n}": call.token for n, call in enumerate(vault.calls) if call.token}
     try:
         assert escaped(world, canaries) == {}
     finally:
@@ -183,7 +183,7 @@ def test_a_refresh_with_nothing_new_reads_each_secret_once_and_writes_nothing(te
     for n in range(20):
         team.says("Synced", f"s{n}")
     written, syncs = team.world.writes(team.namespace), team.world.syncs()
-    team.proxy.clear()
+    team.proxy.wire.clear()
 
     team.world.await_syncs(syncs + 60)
 
@@ -203,14 +203,14 @@ def sealed(team: Team) -> Iterator[None]:
 
 @contextmanager
 def down(team: Team) -> Iterator[None]:
-    team.proxy.down()
+    team.proxy.wire.down()
     try:
         yield
     finally:
-        team.proxy.up()
+        team.proxy.wire.up()
 
 
-WAYS = {"sealed": sealed, "down": down, "silent": lambda team: team.proxy.silence()}
+WAYS = {"sealed": sealed, "down": down, "silent": lambda team: team.proxy.wire.silence()}
 TELLING = {"sealed": "Vault is sealed", "down": "cannot connect", "silent": "does not answer in time"}
 
 

@@ -93,6 +93,12 @@ class World:
         """Set annotations, or with None remove them."""
         self.patch(kind, namespace, name, {"metadata": {"annotations": dict(annotations)}})
 
+    def account(self, namespace: str, name: str, *audiences: str) -> None:
+        """A new ServiceAccount that allows tokens for these audiences."""
+        annotations = {"keyferry.dev/allow-tokens-for": ",".join(audiences)} if audiences else {}
+        made = {"metadata": {"name": name, "annotations": annotations}}
+        self.plane.request("POST", f"/api/v1/namespaces/{namespace}/serviceaccounts", made)
+
     def delete(self, kind: str, namespace: str, name: str) -> None:
         """Delete an object if it is there, and do not wait for what goes with it."""
         try:

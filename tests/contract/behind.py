@@ -105,7 +105,7 @@ async def azure(folder: Path, environment: pytest.MonkeyPatch) -> AsyncIterator[
 @asynccontextmanager
 async def elasticsearch(_: Path, __: pytest.MonkeyPatch) -> AsyncIterator[Behind]:
     """A real node."""
-    node, index = elasticsearch_server.shared(), elasticsearch_server.unique("behind")
+    node, index = elasticsearch_server.SHARED.get(), elasticsearch_server.unique("behind")
     cluster = elasticsearch_stores.holding(
         node, apiKey=node.key(elasticsearch_server.allowing(index, *elasticsearch_stores.WRITES)).encoded
     )
@@ -189,7 +189,7 @@ async def another_cluster(_: Path, __: pytest.MonkeyPatch) -> AsyncIterator[Behi
 @asynccontextmanager
 async def vault(_: Path, __: pytest.MonkeyPatch) -> AsyncIterator[Behind]:
     """A real Vault."""
-    with VaultProxy(vault_server.shared()) as proxy:
+    with VaultProxy(vault_server.SHARED.get()) as proxy:
         mount = proxy.vault.engine(2)
         vault_stores.write(proxy, mount, "db", value="v")
         auth, secret_id = vault_stores.app_role(proxy.vault, vault_stores.everything(proxy.vault, mount))

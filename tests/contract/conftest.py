@@ -17,7 +17,7 @@ from tests.contract import hcp_stores, infisical_stores
 from tests.contract.aws_stores import ISSUER, SIGNER
 from tests.contract.subject import Subject
 from tests.contract.vault_stores import everything, store
-from tests.servers import openbao, vault_server
+from tests.servers.every import SERVERS
 from tests.standins.aws import AwsStandIn
 from tests.standins.aws_sts import Issuer, Role
 from tests.standins.hcp import HcpStandIn
@@ -63,10 +63,10 @@ def payments(aws: AwsStandIn) -> Role:
     return aws.sts.role("payments", issuer=ISSUER, subject="system:serviceaccount:payments:keyferry")
 
 
-@pytest.fixture(params=[vault_server, openbao], ids=["vault", "openbao"])
+@pytest.fixture(params=["vault", "openbao"])
 def vault(request: pytest.FixtureRequest) -> Iterator[VaultProxy]:
     """A real Vault, and a real OpenBao, behind a proxy that counts."""
-    with VaultProxy(request.param.shared()) as proxy:
+    with VaultProxy(SERVERS[request.param].get()) as proxy:
         yield proxy
 
 

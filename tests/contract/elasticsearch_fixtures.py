@@ -15,7 +15,7 @@ from tests.standins.tcp_proxy import TcpProxy, proxy_before
 @pytest.fixture
 def elastic() -> ElasticsearchServer:
     """A real node."""
-    return elasticsearch_server.shared()
+    return elasticsearch_server.SHARED.get()
 
 
 @pytest.fixture

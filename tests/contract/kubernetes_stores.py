@@ -18,6 +18,8 @@ EVERYTHING = ("get", "list", "watch", "create", "patch", "delete")
 LOGIN = "kubernetes-login"  # the Secret that holds the token
 TOKEN = {"method": "Token", "secretRef": {"name": LOGIN, "key": "token"}}
 WITHIN = 30.0
+# What lets the operator ask for its tokens for this cluster's API server.
+CONSENTING = {"name": "reader", "annotations": {"keyferry.dev/allow-tokens-for": "https://kubernetes.default.svc"}}
 
 
 @dataclass
@@ -44,7 +46,7 @@ class Reader:
         """Make all of it, and return when the rights hold."""
         self.plane.request("POST", "/api/v1/namespaces", {"metadata": {"name": self.namespace}})
         accounts = f"/api/v1/namespaces/{self.home}/serviceaccounts"
-        self.plane.request("POST", accounts, {"metadata": {"name": "reader"}})
+        self.plane.request("POST", accounts, {"metadata": CONSENTING})
         subject = {"kind": "ServiceAccount", "name": "reader", "namespace": self.home}
         role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "reader"}
         self._rbac("POST", "roles", {"metadata": {"name": "reader"}, "rules": []})

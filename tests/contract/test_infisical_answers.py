@@ -3,6 +3,7 @@
 import asyncio
 from contextlib import aclosing
 from dataclasses import replace
+from urllib.parse import urlencode
 
 import pytest
 
@@ -149,14 +150,13 @@ async def test_another_version_than_the_one_that_was_asked_for_is_none(
 ):
     infisical.put("db", "one")
     infisical.put("db", "two")
-    with infisical.wire.failing(
-        lambda call, _: infisical.wire.handle(replace(call, query=_latest(call))), "/secrets/db"
-    ):
+    with infisical.wire.failing(lambda call, _: infisical.wire.handle(_of_latest(call)), "/secrets/db"):
         assert isinstance(await one(shop, Ref("db", "1")), SecretMissing)
 
 
-def _latest(call: Call) -> dict[str, str]:
-    return {name: text for name, text in call.query.items() if name != "version"}
+def _of_latest(call: Call) -> Call:
+    query = {name: text for name, text in call.query.items() if name != "version"}
+    return replace(call, target=f"{call.path}?{urlencode(query)}")
 
 
 async def test_what_a_value_refers_to_is_part_of_its_version(infisical: InfisicalStandIn, shop: InfisicalBackend):

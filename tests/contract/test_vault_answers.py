@@ -17,8 +17,9 @@ from keyferry.errors import (
 )
 from keyferry.values import Ref, Scope, Value
 from tests.contract.vault_stores import DB, listed, one, store, write
-from tests.standins import vault_proxy
-from tests.standins.vault_proxy import DENIED, Fault, VaultProxy, refuses
+from tests.standins import wire
+from tests.standins.vault_proxy import DENIED, VaultProxy, refuses
+from tests.standins.wire import Fault
 
 
 async def test_a_value_is_the_secrets_map_as_json(vault: VaultProxy, kv: str, kv2: VaultBackend):
@@ -139,14 +140,14 @@ async def test_only_folders_of_the_prefix_are_looked_into(
         (refuses(307, Location="https://elsewhere.example/canary"), SpecInvalid, "sends requests on"),
         (refuses(418, "canary"), BackendUnavailable, "does not understand (status 418)"),
         (refuses(400, "canary"), BackendUnavailable, "does not take ReadData"),
-        (vault_proxy.says(b"<html>canary"), BackendUnavailable, "does not understand (no answer of Vault's)"),
-        (vault_proxy.says(b"[]"), BackendUnavailable, "does not understand"),
-        (vault_proxy.says(b"{}"), BackendUnavailable, "has no data in it"),
-        (vault_proxy.says(b'{"data": {"data": null}}'), BackendUnavailable, "lacks its value"),
-        (vault_proxy.says(b'{"data": {"data": {"a": "canary"}}}'), BackendUnavailable, "has no metadata in it"),
-        (vault_proxy.says(b'{"data": {"data": {}, "metadata": {"version": 1}}}'), BackendUnavailable, "without number"),
-        (vault_proxy.broken_off, BackendUnavailable, "breaks off"),
-        (vault_proxy.reset, BackendUnavailable, "breaks off"),
+        (wire.says(b"<html>canary"), BackendUnavailable, "does not understand (no answer of Vault's)"),
+        (wire.says(b"[]"), BackendUnavailable, "does not understand"),
+        (wire.says(b"{}"), BackendUnavailable, "has no data in it"),
+        (wire.says(b'{"data": {"data": null}}'), BackendUnavailable, "lacks its value"),
+        (wire.says(b'{"data": {"data": {"a": "canary"}}}'), BackendUnavailable, "has no metadata in it"),
+        (wire.says(b'{"data": {"data": {}, "metadata": {"version": 1}}}'), BackendUnavailable, "without number"),
+        (wire.broken_off, BackendUnavailable, "breaks off"),
+        (wire.reset, BackendUnavailable, "breaks off"),
     ],
     ids=[
         *("throttled", "500", "502", "sealed", "redirect", "unknown status", "bad request", "no json", "list", "empty"),
@@ -158,7 +159,7 @@ async def test_an_answer_that_is_none_is_told_without_its_words(
 ):
     write(vault, kv, n="canary")
     assert isinstance(await one(kv2), Value)
-    with vault.failing(fault, f"{kv}/data"):
+    with vault.wire.failing(fault, f"{kv}/data"):
         got = await one(kv2)
     assert type(got) is kind
     assert telling in str(got)
@@ -171,7 +172,7 @@ async def test_an_answer_that_is_none_is_told_without_its_words(
     "content", [b"{}", b'{"data": {}}', b'{"data": {"keys": [1]}}', b'{"data": {"keys": "ab"}}'], ids=str
 )
 async def test_half_a_list_is_no_list(vault: VaultProxy, kv: str, kv2: VaultBackend, content: bytes):
-    with vault.failing(vault_proxy.says(content), f"{kv}/metadata"), pytest.raises(BackendUnavailable):
+    with vault.wire.failing(wire.says(content), f"{kv}/metadata"), pytest.raises(BackendUnavailable):
         await listed(kv2)
 
 
@@ -182,7 +183,7 @@ async def test_a_line_of_the_catalogue_that_makes_no_sense_is_no_missing_secret(
     vault: VaultProxy, kv: str, kv2: VaultBackend, content: bytes
 ):
     write(vault, kv, n=1)
-    with vault.failing(vault_proxy.says(content), f"{kv}/metadata/{DB.id}"), pytest.raises(BackendUnavailable):
+    with vault.wire.failing(wire.says(content), f"{kv}/metadata/{DB.id}"), pytest.raises(BackendUnavailable):
         await listed(kv2)
 
 
@@ -190,7 +191,7 @@ async def test_a_secret_whose_metadata_is_denied_fails_the_sweep_and_is_named(
     vault: VaultProxy, kv: str, kv2: VaultBackend
 ):
     write(vault, kv, n=1)
-    denied = vault.failing(refuses(403, DENIED), f"{kv}/metadata/{DB.id}")
+    denied = vault.wire.failing(refuses(403, DENIED), f"{kv}/metadata/{DB.id}")
     with denied, pytest.raises(PermissionDenied, match=f"not allowed read on {kv}/metadata/app/db"):
         await listed(kv2)
 
@@ -198,7 +199,7 @@ async def test_a_secret_whose_metadata_is_denied_fails_the_sweep_and_is_named(
 async def test_a_sealed_vault_is_no_empty_one(vault: VaultProxy, kv: str, kv2: VaultBackend):
     write(vault, kv, n=1)
     assert set(await listed(kv2)) == {DB.id}
-    with vault.failing(refuses(503, "Vault is sealed"), ""):
+    with vault.wire.failing(refuses(503, "Vault is sealed"), ""):
         with pytest.raises(BackendUnavailable, match="unseal it"):
             await listed(kv2)
         with pytest.raises(BackendUnavailable, match="unseal it"):

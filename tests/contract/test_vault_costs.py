@@ -97,7 +97,7 @@ def spent(vault: VaultProxy) -> Counter[str]:
     calls = Counter(
         {what: number for what, number in vault.counts().items() if what.split()[1] in {"data", "metadata"}}
     )
-    vault.clear()
+    vault.wire.clear()
     return calls
 
 

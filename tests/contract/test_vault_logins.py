@@ -203,7 +203,7 @@ async def test_the_namespace_goes_with_every_call(vault: VaultProxy, kv: str):
 async def test_a_namespace_that_is_not_there_is_told(vault: VaultProxy, kv: str, all_of_kv: str):
     auth, secret_id = app_role(vault.vault, all_of_kv)
     cluster = holding(vault.vault, **{"secret-id": secret_id})
-    with vault.failing(refuses(404, 'no handler for route "nowhere/auth/approle/login". route entry not found.')):
+    with vault.wire.failing(refuses(404, 'no handler for route "nowhere/auth/approle/login". route entry not found.')):
         async with aclosing(store(vault, kv, auth, cluster=cluster, spec={"namespace": "nowhere"})) as backend:
             assert "no login is mounted there, or there is no such namespace" in await said(backend)
 
@@ -234,9 +234,9 @@ async def test_an_authority_that_is_not_the_right_one_is_told(vault: VaultProxy,
 async def test_a_certificate_that_is_not_good_here_and_now_is_told(
     vault: VaultProxy, kv: str, tmp_path: Path, fault: dict[str, Any], telling: str
 ):
-    vault.down()
-    vault.certificate, authority = tmp_path, certificates.write(tmp_path, **fault)
-    vault.up()
+    vault.wire.down()
+    vault.wire.certificate, authority = tmp_path, certificates.write(tmp_path, **fault)
+    vault.wire.up()
     cluster = SeededCluster({**holding(vault.vault, token="t").secrets, CA: {"ca.crt": authority}})
     async with aclosing(store(vault, kv, cluster=cluster)) as backend:
         assert await said(backend, BackendUnavailable) == f"LookupSelf: no secure connection to {vault.host}: {telling}"
@@ -246,9 +246,9 @@ async def test_another_authority_is_used_after_the_next_check(vault: VaultProxy,
     cluster = holding(vault.vault, token=vault.vault.root_token)
     async with aclosing(store(vault, kv, cluster=cluster)) as backend:
         assert await reads(backend, vault, kv)
-        vault.down()
-        vault.certificate, authority = tmp_path, credentials.write(tmp_path).ca.read_bytes()
-        vault.up()
+        vault.wire.down()
+        vault.wire.certificate, authority = tmp_path, credentials.write(tmp_path).ca.read_bytes()
+        vault.wire.up()
         cluster.secrets = {**cluster.secrets, CA: {"ca.crt": authority}}
         assert not await reads(backend, vault, kv)
         with pytest.raises(BackendUnavailable, match="an authority that is not trusted"):
@@ -329,7 +329,7 @@ async def test_a_login_that_fails_leaves_no_connection_behind(vault: VaultProxy,
     async with aclosing(store(vault, kv, token="hvs.nothing")) as backend:
         await said(backend)
         assert len(vault.calls) == 2
-        assert vault.left_alone()
+        assert vault.wire.left_alone()
 
 
 async def test_logging_in_costs_one_call(vault: VaultProxy, kv: str, all_of_kv: str):

@@ -11,7 +11,8 @@ from keyferry.backends.vault import VaultBackend
 from keyferry.errors import AuthFailed, PermissionDenied
 from keyferry.values import Fetched, Ref, Value
 from tests.contract.vault_stores import app_role, holding, reads, store
-from tests.standins.vault_proxy import DENIED, UNKNOWN, Answer, Call, Proceed, VaultProxy, refuses
+from tests.standins.vault_proxy import DENIED, UNKNOWN, VaultProxy, refuses
+from tests.standins.wire import Answer, Call, Proceed
 
 DB = Ref("db")
 
@@ -23,7 +24,7 @@ async def backend(vault: VaultProxy, kv: str, all_of_kv: str) -> AsyncIterator[V
     async with aclosing(store(vault, kv, auth, cluster=holding(vault.vault, **{"secret-id": secret_id}))) as made:
         assert await reads(made, vault, kv)
         assert vault.logins() == 1
-        vault.clear()
+        vault.wire.clear()
         yield made
 
 
@@ -61,10 +62,10 @@ async def test_a_token_near_its_end_is_renewed_once_for_all(vault: VaultProxy, b
 
 async def test_a_token_that_cannot_be_renewed_any_more_is_replaced(vault: VaultProxy, backend: VaultBackend):
     later(backend, 541)
-    with vault.failing(refuses(400, "lease is not renewable"), "renew-self"):
+    with vault.wire.failing(refuses(400, "lease is not renewable"), "renew-self"):
         assert isinstance(await one(backend), Value)
     assert vault.logins() in {0, 1}
-    with vault.failing(refuses(403, "permission denied"), "renew-self"):
+    with vault.wire.failing(refuses(403, "permission denied"), "renew-self"):
         later(backend, 541 + 600)
         assert isinstance(await one(backend), Value)
     assert vault.logins() == 1
@@ -75,7 +76,7 @@ async def test_a_token_that_no_renewal_prolongs_is_replaced(vault: VaultProxy, k
     async with aclosing(store(vault, kv, auth, cluster=holding(vault.vault, **{"secret-id": secret_id}))) as backend:
         assert await reads(backend, vault, kv)
         later(backend, 541)
-        with vault.failing(_short_of_life, "renew-self"):
+        with vault.wire.failing(_short_of_life, "renew-self"):
             assert isinstance(await one(backend), Value)
         assert vault.logins() == 2
 
@@ -89,7 +90,7 @@ async def test_a_renewal_that_fails_for_now_costs_nothing_while_the_token_holds(
     vault: VaultProxy, backend: VaultBackend
 ):
     later(backend, 541)
-    with vault.failing(refuses(500), "auth/"):
+    with vault.wire.failing(refuses(500), "auth/"):
         assert isinstance(await one(backend), Value)
         assert isinstance(await one(backend), Value)
     assert sum("renew-self" in call.path for call in vault.calls) == 1
@@ -100,7 +101,7 @@ async def test_a_token_that_was_revoked_is_replaced_once_and_the_call_repeated(
 ):
     await one(backend)
     vault.vault.revoke(token(vault))
-    vault.clear()
+    vault.wire.clear()
     assert isinstance(await one(backend), Value)
     assert [call.path.partition("/")[0] for call in vault.calls].count("auth") == 1
     assert len(vault.calls) == 3
@@ -109,7 +110,7 @@ async def test_a_token_that_was_revoked_is_replaced_once_and_the_call_repeated(
 async def test_many_reads_with_a_spent_token_log_in_once(vault: VaultProxy, backend: VaultBackend):
     await one(backend)
     vault.vault.revoke(token(vault))
-    vault.clear()
+    vault.wire.clear()
     got = await backend.fetch([DB, *(Ref(f"s{n}") for n in range(40))])
     assert isinstance(got[DB], Value)
     assert vault.logins() == 1
@@ -118,8 +119,8 @@ async def test_many_reads_with_a_spent_token_log_in_once(vault: VaultProxy, back
 async def test_a_login_that_fails_then_is_tried_once_for_all(vault: VaultProxy, backend: VaultBackend):
     await one(backend)
     vault.vault.revoke(token(vault))
-    vault.clear()
-    with vault.failing(refuses(400, "invalid role or secret ID"), "/login"):
+    vault.wire.clear()
+    with vault.wire.failing(refuses(400, "invalid role or secret ID"), "/login"):
         got = await backend.fetch([DB, *(Ref(f"s{n}") for n in range(40))])
     assert {type(answer) for answer in got.values()} == {AuthFailed}
     assert vault.logins() == 1
@@ -131,7 +132,7 @@ async def test_a_login_that_fails_then_is_tried_once_for_all(vault: VaultProxy, 
 async def test_a_refused_call_is_repeated_once_with_another_token(
     vault: VaultProxy, backend: VaultBackend, kv: str, status: int, words: str
 ):
-    with vault.failing(refusing_first(status, words), kv):
+    with vault.wire.failing(refusing_first(status, words), kv):
         assert isinstance(await one(backend), Value)
     assert vault.logins() == 1
 
@@ -146,7 +147,7 @@ def refusing_first(status: int, words: str):
 async def test_a_call_that_is_denied_with_a_new_token_too_is_denied_and_logs_in_no_more(
     vault: VaultProxy, backend: VaultBackend, kv: str
 ):
-    with vault.failing(refuses(403, DENIED), f"{kv}/data"):
+    with vault.wire.failing(refuses(403, DENIED), f"{kv}/data"):
         assert isinstance(await one(backend), PermissionDenied)
         assert vault.logins() == 1
         for _ in range(3):
@@ -165,8 +166,8 @@ async def test_a_call_that_is_denied_with_a_new_token_too_is_denied_and_logs_in_
 async def test_a_given_token_is_tried_once(vault: VaultProxy, kv: str, status: int, words: str, kind: type[Exception]):
     async with aclosing(store(vault, kv)) as backend:
         assert await reads(backend, vault, kv)
-        vault.clear()
-        with vault.failing(refuses(status, words), kv):
+        vault.wire.clear()
+        with vault.wire.failing(refuses(status, words), kv):
             assert isinstance(await one(backend), kind)
     assert len(vault.calls) == 1
 
@@ -176,7 +177,7 @@ async def test_a_given_token_is_renewed(vault: VaultProxy, kv: str, all_of_kv: s
     async with aclosing(store(vault, kv, token=made)) as backend:
         assert await reads(backend, vault, kv)
         later(backend, 541)
-        vault.clear()
+        vault.wire.clear()
         assert isinstance(await one(backend), Value)
     assert vault.calls[0].path == "auth/token/renew-self"
 

@@ -10,8 +10,8 @@ from keyferry.backends.vault import VaultBackend
 from keyferry.errors import BackendUnavailable, SecretMissing, SpecInvalid, ValueInvalid
 from keyferry.values import Value
 from tests.contract.vault_stores import DB, listed, one, write
-from tests.standins import vault_proxy
 from tests.standins.vault_proxy import VaultProxy
+from tests.standins.wire import Answer, Call, Proceed
 
 
 async def written(store: VaultBackend, content: Mapping[str, Any], tags: Mapping[str, str] | None = None) -> str:
@@ -37,11 +37,14 @@ async def test_putting_leaves_the_settings_of_the_secret_alone(vault: VaultProxy
 
 
 async def test_a_write_of_somebody_else_meanwhile_is_not_overwritten(vault: VaultProxy, kv: str, kv2: VaultBackend):
-    def overtaken(_: vault_proxy.Call, proceed: vault_proxy.Proceed) -> vault_proxy.Answer:
+    def overtaken(_: Call, proceed: Proceed) -> Answer:
         write(vault, kv, a="theirs")
         return proceed()
 
-    with vault.failing(overtaken, f"{kv}/data"), pytest.raises(BackendUnavailable, match="by somebody else meanwhile"):
+    with (
+        vault.wire.failing(overtaken, f"{kv}/data"),
+        pytest.raises(BackendUnavailable, match="by somebody else meanwhile"),
+    ):
         await written(kv2, {"a": "ours"})
     assert (await one(kv2)) is not None
     assert vault.vault.request("GET", f"{kv}/data/{DB.id}")["data"]["data"] == {"a": "theirs"}

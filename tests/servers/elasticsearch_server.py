@@ -1,13 +1,10 @@
 """An Elasticsearch of this machine: its process, and what an administrator would do with it."""
 
-import atexit
-import functools
 import itertools
 import json
 import secrets
 import shutil
 import ssl
-import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -18,12 +15,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import pytest
-
-from tests.controlplane import binaries, credentials
+from tests.controlplane import credentials
 from tests.controlplane.processes import ProcessGroup
 from tests.servers import elasticsearch_jars
-from tests.servers.programs import required
+from tests.servers.shared import Shared
 
 STARTS_WITHIN = 120.0  # seconds; a busy machine may take thirty
 ADMINISTRATOR = "administrator"
@@ -165,22 +160,7 @@ def start(group: ProcessGroup, folder: Path) -> ElasticsearchServer:
         time.sleep(0.05)
 
 
-@functools.cache
-def shared() -> ElasticsearchServer:
-    """The one Elasticsearch of this process, which goes with it. Where it was never fetched, whoever asks is left out.
-
-    Not in continuous integration: there, leaving something out is a failure.
-    """
-    try:
-        elasticsearch_jars.find()
-    except binaries.BinariesMissing as e:
-        if required():
-            raise
-        pytest.skip(str(e))
-    folder = Path(tempfile.mkdtemp(prefix="keyferry-elasticsearch-"))
-    group = ProcessGroup(folder)
-    atexit.register(group.stop)
-    return start(group, folder)
+SHARED = Shared("elasticsearch", start)
 
 
 def _configure(config: Path, password: str) -> None:

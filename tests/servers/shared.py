@@ -3,13 +3,14 @@
 import atexit
 import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 import pytest
 
+from tests.controlplane.binaries import BinariesMissing
 from tests.controlplane.processes import ProcessGroup
 from tests.servers.maven import MavenFailed
 from tests.servers.programs import ProgramMissing, required
@@ -36,7 +37,7 @@ class Shared(Generic[T]):
         assert self._started
         try:
             return self._started.result()
-        except (ProgramMissing, MavenFailed) as e:
+        except (BinariesMissing, ProgramMissing, MavenFailed) as e:
             if required():
                 raise
             pytest.skip(str(e))
@@ -60,3 +61,14 @@ class Shared(Generic[T]):
 
 
 wanted: set[Shared[Any]] = set()  # those that the tests which were collected will ask for
+
+
+def needed(servers: Mapping[str, Shared[Any]], fixtures: Iterable[str], params: Mapping[str, Any]) -> set[Shared[Any]]:
+    """Which of them a test will ask for, by the names of its fixtures, and of what these are parametrized with.
+
+    A server `vault` is that of a fixture `vault`, or of a parameter `vault_kv2`; a parametrized fixture's own name says
+    nothing, since the test may be about another parameter.
+    """
+    words = {*fixtures} - {*params} | {str(value) for value in params.values()}
+    parts = {part for word in words for part in word.split("_")}
+    return {server for name, server in servers.items() if any(part.startswith(name) for part in parts)}

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.controlplane.binaries import BinariesMissing
+from tests.controlplane.processes import ProcessGroup
 from tests.servers import __main__ as command
 from tests.servers import elasticsearch_jars, elasticsearch_server
 
@@ -52,13 +53,10 @@ def test_what_is_left_out_is_named_and_is_a_failure_in_continuous_integration(
     assert "these are left out: the contract suite over elasticsearch, tests/contract/test_elasticsearch_" in told
 
 
-def test_its_tests_are_skipped_and_in_continuous_integration_they_fail(machine: Path, monkeypatch: pytest.MonkeyPatch):
-    anew = elasticsearch_server.shared.__wrapped__
-    with pytest.raises(pytest.skip.Exception, match="Run `make servers` once"):
-        anew()
-    monkeypatch.setenv("CI", "true")
-    with pytest.raises(BinariesMissing):
-        anew()
+@pytest.mark.usefixtures("machine")
+def test_a_node_that_was_never_fetched_says_how_to_get_it(tmp_path: Path):
+    with pytest.raises(BinariesMissing, match="Run `make servers` once"):
+        elasticsearch_server.start(ProcessGroup(tmp_path), tmp_path)
 
 
 def test_a_jar_that_is_not_the_pinned_one_is_refused_and_nothing_is_kept(machine: Path):

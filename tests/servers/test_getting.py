@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.controlplane.binaries import BinariesMissing
 from tests.controlplane.processes import ProcessGroup
 from tests.servers import maven
 from tests.servers.programs import Packaged, ProgramMissing, ensure, required
@@ -50,15 +51,15 @@ def test_under_ci_no_test_is_left_out(environ: dict[str, str], so: bool):  # noq
     assert required(environ) is so
 
 
-def missing(_group: ProcessGroup, _folder: Path) -> None:
-    ABSENT.program("no-such-program")
-
-
-@pytest.mark.parametrize(("ci", "outcome"), [("", pytest.skip.Exception), ("true", ProgramMissing)])
+@pytest.mark.parametrize("kind", [BinariesMissing, ProgramMissing, maven.MavenFailed])
+@pytest.mark.parametrize("ci", ["", "true"])
 def test_a_missing_server_skips_a_test_and_under_ci_fails_it(
-    monkeypatch: pytest.MonkeyPatch, ci: str, outcome: type[BaseException]
+    monkeypatch: pytest.MonkeyPatch, ci: str, kind: type[Exception]
 ):
+    def start(_: ProcessGroup, __: Path) -> None:
+        raise kind("there is none")
+
     monkeypatch.setenv("CI", ci)
     monkeypatch.setattr("tests.servers.shared.wanted", set())
-    with pytest.raises(outcome):
-        Shared("absent", missing).get()
+    with pytest.raises(kind if ci else pytest.skip.Exception, match="there is none"):
+        Shared("absent", start).get()

@@ -1,12 +1,9 @@
 """A Vault of this machine: its process, and what an administrator would do with it."""
 
-import atexit
 import contextlib
-import functools
 import itertools
 import json
 import ssl
-import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -17,6 +14,7 @@ from typing import Any, TypeVar
 
 from tests.controlplane import binaries, credentials
 from tests.controlplane.processes import Process, ProcessGroup
+from tests.servers.shared import Shared
 from tests.servers.sources import VAULT
 
 T = TypeVar("T")
@@ -133,13 +131,7 @@ def when_ready(process: Process, look: Callable[[], T | None]) -> T:
     return seen
 
 
-@functools.cache
-def shared() -> VaultServer:
-    """The one Vault of this process, which goes with it."""
-    folder = Path(tempfile.mkdtemp(prefix="keyferry-vault-"))
-    group = ProcessGroup(folder)
-    atexit.register(group.stop)
-    return start(group, folder)
+SHARED = Shared("vault", start)
 
 
 def _rule(path: str, capabilities: Iterable[str]) -> str:

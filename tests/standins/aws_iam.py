@@ -1,5 +1,6 @@
 """IAM of the AWS stand-in: who holds which key, and what they may do, by action, ARN and conditions."""
 
+import datetime as dt
 import fnmatch
 import itertools
 import re
@@ -12,6 +13,8 @@ from tests.standins.aws_sigv4 import signature_of
 from tests.standins.aws_wire import AwsError, Request
 
 EVERYTHING: Mapping[str, Any] = {"Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
+PATIENCE = dt.timedelta(minutes=5)
+_STAMP = "%Y%m%dT%H%M%SZ"
 _VARIABLE = re.compile(r"\$\{([^}]+)\}")
 
 
@@ -70,6 +73,7 @@ class Iam:
     """Users, their keys, and the keys of sessions."""
 
     account: str
+    ahead: float = 0.0  # seconds that AWS's clock is ahead of this machine's
     _keys: dict[str, tuple[AccessKey, Principal]] = field(default_factory=dict)
     _numbers: Iterable[int] = field(default_factory=itertools.count)
 
@@ -118,6 +122,7 @@ class Iam:
         key, principal = self._keys[request.key_id]
         if request.headers.get("x-amz-security-token") != key.token:
             raise AwsError(unknown, "The security token included in the request is invalid.", status)
+        self._in_time(request.headers["x-amz-date"], wrong, status)
         if signature_of(request, key.secret) not in request.headers["authorization"]:
             # AWS recites the canonical request here, with the session token in it.
             recital = f"The Canonical String should have been\n'POST x-amz-security-token:{key.token}'"
@@ -125,6 +130,17 @@ class Iam:
         if key.expires_at is not None and time.time() >= key.expires_at:
             raise AwsError(expired, "The security token included in the request is expired", status)
         return principal
+
+    def _in_time(self, signed: str, wrong: str, status: int) -> None:
+        """Raise, in AWS's words, where a request was signed more than five minutes ago or from now."""
+        now = dt.datetime.now(dt.UTC) + dt.timedelta(seconds=self.ahead)
+        first, last = (f"{now + sign * PATIENCE:{_STAMP}}" for sign in (-1, 1))
+        if signed < first:
+            said = f"Signature expired: {signed} is now earlier than {first} ({now:{_STAMP}} - 5 min.)"
+            raise AwsError(wrong, said, status)
+        if signed > last:
+            said = f"Signature not yet current: {signed} is still later than {last} ({now:{_STAMP}} + 5 min.)"
+            raise AwsError(wrong, said, status)
 
     def demand(
         self,

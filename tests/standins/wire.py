@@ -19,11 +19,30 @@ class Call:
     """One call, as it came over the wire."""
 
     method: str
-    path: str
-    query: Mapping[str, str]
-    body: Mapping[str, Any] = field(repr=False)  # of JSON, or of a form
+    target: str  # path and query, as they are on the wire
     headers: Mapping[str, str] = field(repr=False)  # names in lower case
-    parameters: Sequence[tuple[str, str]] = ()  # of the query, where one may come twice
+    content: bytes = field(default=b"", repr=False)
+
+    @property
+    def path(self) -> str:
+        return unquote(urlsplit(self.target).path)
+
+    @property
+    def parameters(self) -> Sequence[tuple[str, str]]:
+        """Of the query, where one may come twice."""
+        return parse_qsl(urlsplit(self.target).query, keep_blank_values=True)
+
+    @property
+    def query(self) -> Mapping[str, str]:
+        return dict(self.parameters)
+
+    @property
+    def body(self) -> Mapping[str, Any]:
+        """Of JSON, or of a form."""
+        if self.headers.get("content-type", "") == "application/x-www-form-urlencoded":
+            return dict(parse_qsl(self.content.decode(), keep_blank_values=True))
+        parsed: Mapping[str, Any] = json.loads(self.content or b"{}")
+        return parsed
 
     @property
     def token(self) -> str:
@@ -70,8 +89,11 @@ def reset(_: Call, __: Proceed) -> Answer:
 class Listener:
     """Listens on a port of this machine, and can be taken away. What goes wrong is said with `failing`."""
 
-    def __init__(self, handle: Callable[[Call], Answer], certificate: Path) -> None:
-        self.handle = handle
+    def __init__(
+        self, handle: Callable[[Call], Answer], certificate: Path, at_end: Callable[[], None] = lambda: None
+    ) -> None:
+        """`at_end` is called when a connection has ended, by the thread in which its calls were handled."""
+        self.handle, self.at_end = handle, at_end
         self.certificate = certificate  # the folder of what it shows from the next `up` on
         self._lock = threading.Lock()
         self._calls: list[tuple[Call, int]] = []
@@ -114,6 +136,11 @@ class Listener:
             finally:
                 over.set()
 
+    def left_alone(self, seconds: float = 10.0) -> bool:
+        """Whether all connections end, at the latest within so much time."""
+        with self._server.changed:
+            return self._server.changed.wait_for(lambda: not self._server.open, seconds)
+
     def down(self) -> None:
         """Stop listening, and break the connections that are open."""
         self._server.shutdown()
@@ -152,21 +179,20 @@ class _Handler(BaseHTTPRequestHandler):
         super().setup()
 
     def finish(self) -> None:
-        with self.server.lock:
+        self.server.listener.at_end()
+        with self.server.changed:
             self.server.open.discard(self.connection)
+            self.server.changed.notify_all()
         with contextlib.suppress(OSError):
             super().finish()
         self.connection.close()  # the server knows only the socket beneath it
 
     def do_GET(self) -> None:
-        at = urlsplit(self.path)
         headers = {name.lower(): value for name, value in self.headers.items()}
-        body = _parsed(self.rfile.read(int(headers.get("content-length", 0))), headers.get("content-type", ""))
-        query = parse_qsl(at.query, keep_blank_values=True)
-        call = Call(self.command, unquote(at.path), dict(query), body, headers, query)
-        self._send(self.server.listener.answer(call))
+        content = self.rfile.read(int(headers.get("content-length", 0)))
+        self._send(self.server.listener.answer(Call(self.command, self.path, headers, content)))
 
-    do_POST = do_PATCH = do_DELETE = do_GET  # noqa: N815 - the base class looks for these names
+    do_POST = do_PUT = do_PATCH = do_DELETE = do_LIST = do_GET  # noqa: N815 - the base class looks for these names
 
     def _send(self, answer: Answer) -> None:
         if answer.reset:
@@ -176,7 +202,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response_only(answer.status)
         for name, value in answer.headers.items():
             self.send_header(name, value)
-        if answer.status != 304:
+        if answer.status not in (204, 304):
             self.send_header("Content-Length", str(len(answer.body)))
         self.end_headers()
         self.wfile.write(answer.body[: answer.sent])
@@ -187,13 +213,6 @@ class _Handler(BaseHTTPRequestHandler):
         """The log of calls says it better."""
 
 
-def _parsed(content: bytes, kind: str) -> Mapping[str, Any]:
-    if kind == "application/x-www-form-urlencoded":
-        return dict(parse_qsl(content.decode(), keep_blank_values=True))
-    parsed: Mapping[str, Any] = json.loads(content or b"{}")
-    return parsed
-
-
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
     block_on_close = False
@@ -201,8 +220,8 @@ class _Server(ThreadingHTTPServer):
 
     def __init__(self, port: int, listener: Listener) -> None:
         self.listener = listener
-        self.lock = threading.Lock()
         self.open: set[socket.socket] = set()
+        self.changed = threading.Condition()  # guards what is open
         self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self._tls.load_cert_chain(listener.certificate / "apiserver.crt", listener.certificate / "apiserver.key")
         super().__init__(("127.0.0.1", port), _Handler)
@@ -211,7 +230,7 @@ class _Server(ThreadingHTTPServer):
         """In the handler's thread, so that a caller who says nothing keeps no other waiting."""
         connection.settimeout(60)
         secured = self._tls.wrap_socket(connection, server_side=True)
-        with self.lock:
+        with self.changed:
             self.open.add(secured)
         return secured
 

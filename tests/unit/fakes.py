@@ -328,7 +328,9 @@ class FakeKube(Kube):
         news, self.news = self.news, asyncio.Event()
         news.set()
 
-    async def watch(self, at: At, resource_version: str, *, accept: str, seconds: int) -> AsyncIterator[Json]:
+    async def watch(
+        self, at: At, resource_version: str, *, accept: str, seconds: int, **query: str
+    ) -> AsyncIterator[Json]:
         """Everything that happened since, then what happens, until the time is over."""
         end = asyncio.get_running_loop().time() + seconds
         told = 0
@@ -337,6 +339,7 @@ class FakeKube(Kube):
                 told += 1
                 metadata = event["object"]["metadata"]
                 here = f"/namespaces/{metadata.get('namespace')}/" in at.url or "/namespaces/" not in at.url
+                here &= query.get("fieldSelector") in (None, f"metadata.name={metadata['name']}")
                 if resource == at.resource and here and int(metadata["resourceVersion"]) > int(resource_version):
                     yield _as_metadata(event) if accept == METADATA else event
             try:

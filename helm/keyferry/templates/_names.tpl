@@ -15,6 +15,10 @@
 {{- end -}}
 {{- end -}}
 
+{{- define "keyferry.user" -}}
+{{- printf "system:serviceaccount:%s:%s" .Release.Namespace (include "keyferry.serviceAccount" .) -}}
+{{- end -}}
+
 {{- define "keyferry.claim" -}}
 {{- default (printf "%s-data" (include "keyferry.fullname" .)) .Values.persistence.existingClaim -}}
 {{- end -}}

@@ -130,9 +130,10 @@ class Cluster(Protocol):
         """Certificates to trust, of a Secret or ConfigMap. Raises CredentialsMissing that names what is not there."""
 
     async def token(self, ref: ServiceAccountRef, audience: str) -> Token:
-        """A fresh token of a ServiceAccount. Raises CredentialsMissing when there is no such account.
+        """A fresh token of a ServiceAccount, which must allow tokens for that audience (TokenNotAllowed).
 
-        Without an audience it is the API server's own: such a token must be sent nowhere else.
+        Raises CredentialsMissing when there is no such account. Without an audience it is the API server's own: such a
+        token must be sent nowhere else.
         """
 
     def api_server(self) -> ApiServer:

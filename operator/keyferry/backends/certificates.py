@@ -3,8 +3,10 @@
 import ssl
 from collections.abc import Mapping
 from contextlib import suppress
+from itertools import islice
 
-from keyferry.errors import CredentialsMissing
+from keyferry.backends.wrapped import within
+from keyferry.errors import BackendUnavailable, CredentialsMissing
 
 AUTHORITY = "certificate:authority"
 _EARLY, _EXPIRED, _NAME = "certificate:early", "certificate:expired", "certificate:name"
@@ -18,18 +20,26 @@ WORDS: Mapping[str, str] = {
 }
 
 
+class Untrusted(BackendUnavailable):
+    """A server's certificate is not trusted. Other certificate authorities may help."""
+
+
 def kind(verify_code: int) -> str:
     """Which of `WORDS` it is, by the `verify_code` of Python's error."""
     return _KINDS.get(verify_code, AUTHORITY)
 
 
-def kinds(error: Exception) -> tuple[str, ...]:
-    """The names of an aiohttp exception's classes; before them what is wrong with a certificate, if that is it."""
+def kinds(error: BaseException) -> tuple[str, ...]:
+    """The names of an exception's classes; before them what is wrong with a certificate, if that is within."""
     names = tuple(cls.__name__ for cls in type(error).__mro__)
-    found = getattr(error, "certificate_error", None)
-    if isinstance(found, ssl.SSLCertVerificationError):
-        return (kind(found.verify_code), *names)
-    return names
+    return (*islice(filter(None, map(_refused, within(error))), 1), *names)
+
+
+def _refused(error: BaseException) -> str:
+    """What is wrong with a certificate; empty where this does not say so."""
+    if isinstance(error, ssl.SSLCertVerificationError) and hasattr(error, "verify_code"):  # aiohttp's has none itself
+        return kind(error.verify_code)
+    return _NAME if type(error).__name__ == "CertificateError" else ""  # urllib3 looks at names by itself
 
 
 def trusting(ca: bytes, where: str, context: ssl.SSLContext | None = None) -> ssl.SSLContext:

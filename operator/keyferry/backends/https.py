@@ -20,10 +20,6 @@ _PATIENCE = 0.9  # of the store's timeout: so that an error that names the addre
 _LARGEST = 64 * 1024 * 1024  # bytes of an answer: one call may bring a whole folder
 
 
-class Untrusted(BackendUnavailable):
-    """The server's certificate is not trusted. Other certificate authorities may help."""
-
-
 class TooLarge(ValueError):
     """An answer is larger than any should be."""
 
@@ -119,7 +115,7 @@ def unreached(kinds: tuple[str, ...], operation: str, host: str) -> BackendUnava
     """What to say of a server that was not reached; None where nothing is known of such a failure."""
     for kind in kinds:
         if wrong := certificates.WORDS.get(kind) or _NO_TLS.get(kind):
-            return Untrusted(f"{operation}: no secure connection to {host}: {wrong}")
+            return certificates.Untrusted(f"{operation}: no secure connection to {host}: {wrong}")
         if how := _OUT_OF_REACH.get(kind):
             return BackendUnavailable(f"{operation}: {how.format(host=host)}")
     return None

@@ -7,7 +7,7 @@ and `route.fault(…)` for whatever then goes wrong, before its own table of err
 import base64
 import ipaddress
 import re
-from collections.abc import Iterator, MutableMapping
+from collections.abc import MutableMapping
 from dataclasses import dataclass, field
 from urllib.parse import quote, unquote, urlsplit
 from urllib.request import getproxies, proxy_bypass
@@ -15,6 +15,7 @@ from urllib.request import getproxies, proxy_bypass
 from keyferry.api.providers.references import SecretKeyRef
 from keyferry.backends.address import checked_address
 from keyferry.backends.base import Context
+from keyferry.backends.wrapped import within
 from keyferry.errors import AuthFailed, BackendUnavailable, CredentialsMissing, SpecInvalid, SyncError
 
 # Who hands credentials to pods and machines: AWS's (instance, task, EKS's agent), Google's and Azure's. They are the
@@ -86,7 +87,7 @@ class Route:
         proxy = self.to(url)
         if proxy is None:
             return None
-        host, found = urlsplit(url).netloc, tuple(_within(error))
+        host, found = urlsplit(url).netloc, tuple(within(error))
         if status := next((status for each in found if (status := _status(each))), 0):
             return _refused(status, proxy, operation, host)
         if any(_late(each) for each in found):
@@ -159,17 +160,6 @@ def _holds(network: str, address: ipaddress.IPv4Address | ipaddress.IPv6Address)
         return address in ipaddress.ip_network(network, strict=False)
     except ValueError:
         return False
-
-
-def _within(error: object, depth: int = 8) -> Iterator[BaseException]:
-    """The exception and those that it wraps; each SDK has its own way to do that."""
-    if not isinstance(error, BaseException) or not depth:
-        return
-    yield error
-    named = (getattr(error, name, None) for name in ("reason", "original_error", "inner_exception"))
-    of_botocore = getattr(error, "kwargs", None) or {}
-    for inner in (*error.args, *named, of_botocore.get("error"), error.__cause__):
-        yield from _within(inner, depth - 1)
 
 
 def _status(error: BaseException) -> int:

@@ -4,9 +4,11 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Generic, TypeVar
 
-from keyferry.errors import BackendUnavailable, SyncError, bare
+from keyferry.backends.certificates import Untrusted
+from keyferry.errors import BackendUnavailable, SyncError, bare, bared
 
 T = TypeVar("T")
+R = TypeVar("R")
 
 
 class Turns:
@@ -53,6 +55,14 @@ class AtFirstUse(Generic[T]):
         if self.made is None:  # it was let go of just now
             raise BackendUnavailable("the store changed in the meantime; the next try uses the new one")
         return self.made
+
+    async def checked(self, check: Awaitable[R]) -> R:
+        """What a check of it finds. Where a certificate was not trusted, whoever needs it next asks for the CA anew."""
+        try:
+            return await bared(check)
+        except Untrusted:
+            await self.let_go()
+            raise
 
     async def let_go(self) -> None:
         """Close it: whoever needs it next has it made anew."""

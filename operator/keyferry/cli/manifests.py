@@ -1,4 +1,4 @@
-"""What manifest files declare: stores, and the Secrets that their logins may name. Nothing of it is applied."""
+"""What manifest files declare: stores, and what their logins may name. Nothing of it is applied."""
 
 import base64
 import sys
@@ -13,15 +13,16 @@ import yaml
 from keyferry.errors import SyncError
 from keyferry.kube.client import JSON, At, Json, Kube, path
 from keyferry.kube.status import API
+from keyferry.settings import TOKENS_ANNOTATION
 from keyferry.values import ApiServer, StoreKey
 
 
 @dataclass(slots=True)
 class Manifests:
-    """What was declared. `secrets` is by the path under which the API server would have it."""
+    """What was declared. `logins` is by the path under which the API server would have it."""
 
     stores: dict[StoreKey, Json] = field(default_factory=dict)
-    secrets: dict[str, Json] = field(default_factory=dict, repr=False)
+    logins: dict[str, Json] = field(default_factory=dict, repr=False)  # Secrets, and ServiceAccounts that allow tokens
 
     def add(self, body: Json, namespace: str) -> None:
         """Take in one object; without a namespace of its own it is in this one. What is of no interest is left out."""
@@ -29,7 +30,9 @@ class Manifests:
         at, name = str(metadata.get("namespace") or namespace), str(metadata.get("name") or "")
         match body.get("apiVersion"), body.get("kind"):
             case ("v1", "Secret") if name:
-                self.secrets[path("v1", "secrets", at, name).url] = _as_applied(body)
+                self.logins[path("v1", "secrets", at, name).url] = _as_applied(body)
+            case ("v1", "ServiceAccount") if name and TOKENS_ANNOTATION in (metadata.get("annotations") or {}):
+                self.logins[path("v1", "serviceaccounts", at, name).url] = {"metadata": metadata}
             case ("v1", "List"):
                 for item in body.get("items") or ():
                     self.add(item, namespace)
@@ -96,12 +99,12 @@ class Nowhere(Kube):
 
 
 class Previewed(Kube):
-    """The API server as it would be if these Secrets were applied. Nothing is written."""
+    """The API server as it would be if these logins were applied. Nothing is written."""
 
     def __init__(self, kube: Kube, manifests: Manifests) -> None:
         """What is not declared is asked of `kube`."""
         self._kube = kube
-        self._secrets = manifests.secrets
+        self._logins = manifests.logins
 
     def api_server(self) -> ApiServer:
         """Where it really is."""
@@ -109,7 +112,7 @@ class Previewed(Kube):
 
     async def get(self, at: At, *, accept: str = JSON, **query: str) -> Json:
         """The object, as declared or as it is."""
-        declared = self._secrets.get(at.url)
+        declared = self._logins.get(at.url)
         return declared if declared is not None else await self._kube.get(at, accept=accept, **query)
 
     async def send(self, method: str, at: At, **how: Any) -> Json:

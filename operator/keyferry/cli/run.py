@@ -5,6 +5,7 @@ import gc
 import logging
 import signal
 import uuid
+from collections.abc import Sequence
 from enum import StrEnum
 from importlib.metadata import version
 from pathlib import Path
@@ -21,6 +22,7 @@ from keyferry.handlers import hooks, lifecycle, probes
 from keyferry.kube.client import connect
 from keyferry.kube.reach import Reach
 from keyferry.settings import DEFAULT_DATA_DIR, LARGEST_CATALOGUE, Settings
+from keyferry.values import Key
 
 _LOG = logging.getLogger(__name__)
 _GARBAGE = 5_000  # objects made before garbage is looked for: a reconciliation makes hundreds, and no cycles
@@ -81,6 +83,14 @@ def run(  # noqa: PLR0913 - each is an option
         list[str] | None,
         typer.Option(help="A namespace to work in, and in no other but those named likewise. Default: all."),
     ] = None,
+    only_secret: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAMESPACE/NAME",
+            help="A target or a login to touch in a namespace of --only-namespace, and no other Secret there but those "
+            "named likewise. Default: all.",
+        ),
+    ] = None,
     allow_endpoint: Annotated[
         list[str] | None,
         typer.Option(help="Another backend or proxy that SecretStores may name (scheme://host:port; * is a wildcard)."),
@@ -90,6 +100,7 @@ def run(  # noqa: PLR0913 - each is an option
     log.configure(log_level, log_format)
     settings = Settings(
         namespaces=tuple(only_namespace or ()),
+        secrets=_secrets(only_secret or (), only_namespace or ()),
         listen=listen,
         webhook_listen=webhook_listen,
         webhook_address=_of_url(webhook_address),
@@ -116,6 +127,17 @@ def run(  # noqa: PLR0913 - each is an option
         tracing.stop()
 
 
+def _secrets(named: Sequence[str], namespaces: Sequence[str]) -> tuple[Key, ...]:
+    """The Secrets that are meant. Raises BadParameter."""
+    keys = [Key(*each.partition("/")[::2]) for each in named]
+    for key in keys:
+        if not key.name or key.namespace not in namespaces:
+            raise typer.BadParameter(
+                f"{key}: write NAMESPACE/NAME, of a namespace that --only-namespace names", param_hint="--only-secret"
+            )
+    return tuple(dict.fromkeys(keys))
+
+
 def _of_url(address: str) -> str:
     """host:port as a URL has it: an IPv6 address, which Kubernetes gives bare, in brackets."""
     host, _, port = address.rpartition(":")
@@ -128,7 +150,8 @@ async def _operate(settings: Settings) -> None:
     for name in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(name, told.set)
     timeout, connections = settings.kube_timeout, settings.kube_connections
-    kube = await connect(timeout=timeout, connections=connections, watches=len(Reach(settings.namespaces).places))
+    watches = len(Reach(settings.namespaces, settings.secrets).secret_places)
+    kube = await connect(timeout=timeout, connections=connections, watches=watches)
     lease_kube = await connect(timeout=timeout, connections=_LEASE_CONNECTIONS)
     async with kube, lease_kube:
         app = App(kube, lease_kube, settings)

@@ -56,6 +56,11 @@ def path(api: str, resource: str, namespace: str = "", name: str = "", *, sub: s
     return At("/".join(parts), label, f"{label} {target}".strip())
 
 
+def named(name: str) -> dict[str, str]:
+    """The query by which a list or watch is of one object; a right to list that one suffices for it."""
+    return {"fieldSelector": f"metadata.name={name}"}
+
+
 @dataclass(frozen=True, slots=True)
 class Message:
     """What is sent to the API server."""
@@ -128,7 +133,7 @@ class Kube:
     async def one(self, api: str, resource: str, namespace: str, name: str) -> Json:
         """The object of that name, by no right but that to list its kind. Raises as `get` does."""
         at = path(api, resource, namespace)
-        page = await self.get(at, fieldSelector=f"metadata.name={name}")
+        page = await self.get(at, **named(name))
         if not page["items"]:
             raise NotFound(f"there is no {resource} {namespace}/{name}")
         found: Json = page["items"][0]
@@ -238,13 +243,16 @@ class Kube:
         self.config.api_key = fresh.api_key
         self.config.refresh_api_key_hook = fresh.refresh_api_key_hook
 
-    async def watch(self, at: At, resource_version: str, *, accept: str, seconds: int) -> AsyncIterator[Json]:
+    async def watch(
+        self, at: At, resource_version: str, *, accept: str, seconds: int, **query: str
+    ) -> AsyncIterator[Json]:
         """Events as they come, for at most so many seconds. Raises Gone when the version is too old, or KubeError."""
         query = {
             "watch": "1",
             "resourceVersion": resource_version,
             "allowWatchBookmarks": "true",
             "timeoutSeconds": str(seconds),
+            **query,
         }
         try:
             async with (

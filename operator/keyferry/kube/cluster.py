@@ -5,10 +5,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from keyferry.api.providers.references import CaProvider, SecretKeyRef, ServiceAccountRef
-from keyferry.errors import CredentialsMissing, SpecInvalid
-from keyferry.kube.client import Kube, path
+from keyferry.errors import CredentialsMissing, SpecInvalid, TokenNotAllowed
+from keyferry.kube import consent
+from keyferry.kube.client import METADATA, Kube, path
 from keyferry.kube.errors import Forbidden, NotFound
 from keyferry.values import ApiServer, Key, StoreKey, Token
+
+_TOKEN_SECONDS = 3600  # how long a ServiceAccount's token holds; the chart's admission policy allows no more
 
 
 @dataclass(slots=True)
@@ -53,18 +56,23 @@ class StoreCluster:
         return str(found["data"][ref.key]).encode()
 
     async def token(self, ref: ServiceAccountRef, audience: str) -> Token:
-        """A fresh token of a ServiceAccount. Raises CredentialsMissing when there is no such account.
+        """A fresh token of a ServiceAccount, which allows that.
 
-        Without an audience it is the API server's own.
+        Without an audience it is the API server's own. Raises TokenNotAllowed where the account does not allow tokens
+        for that audience, CredentialsMissing when there is no such account.
         """
         at = Key(self._namespace(ref.namespace, f"ServiceAccount {ref.name}"), ref.name)
-        request = {"spec": {"expirationSeconds": 3600, **({"audiences": [audience]} if audience else {})}}
+        account = path("v1", "serviceaccounts", at.namespace, at.name)
+        request = {"spec": {"expirationSeconds": _TOKEN_SECONDS, **({"audiences": [audience]} if audience else {})}}
         try:
+            consent.checked(at, (await self.kube.get(account, accept=METADATA))["metadata"], audience)
             made = await self.kube.send(
                 "POST", path("v1", "serviceaccounts", at.namespace, at.name, sub="token"), body=request
             )
         except NotFound as missing:
-            raise CredentialsMissing(f"{self.store}: ServiceAccount {at} is not there") from missing
+            raise CredentialsMissing(f"{self.store}: {consent.absent(at, audience)}") from missing
+        except TokenNotAllowed as refused:
+            raise refused.worded(f"{self.store}: {refused}") from None
         status = made["status"]
         return Token(status["token"], datetime.fromisoformat(status["expirationTimestamp"]).timestamp())
 

@@ -1,4 +1,4 @@
-"""A watch of all Secrets as metadata: it never lists their values."""
+"""A watch of Secrets as metadata: it never lists their values."""
 
 import asyncio
 import logging
@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from keyferry.errors import KubeUnavailable
-from keyferry.kube.client import METADATA, METADATA_LIST, At, Kube, path
+from keyferry.kube.client import METADATA, METADATA_LIST, At, Kube, named, path
 from keyferry.kube.errors import Gone, KubeError
 from keyferry.kube.reach import Reach
 from keyferry.kube.secrets import SecretMeta, meta_of
@@ -25,7 +25,7 @@ class SecretWatch:
     """Calls `seen` with every Secret that appears, changes or goes, within the reach; `known` is what there is."""
 
     def __init__(self, kube: Kube, known: dict[Key, SecretMeta], seen: Callable[[Key], None], reach: Reach) -> None:
-        self.parts = [Part(kube, place, known, seen) for place in reach.places]
+        self.parts = [Part(kube, place, known, seen) for place in reach.secret_places]
 
     @property
     def alive_at(self) -> float:
@@ -51,10 +51,10 @@ class SecretWatch:
 
 @dataclass(slots=True)
 class Part:
-    """The watch of one namespace, or of all."""
+    """The watch of one Secret, of one namespace, or of all."""
 
     kube: Kube
-    namespace: str  # "" for all
+    place: Key  # its name is "" for all of the namespace, which is "" for all
     known: dict[Key, SecretMeta]  # of all parts
     seen: Callable[[Key], None]
     alive_at: float = field(default=0.0, init=False)  # the loop's time when the watch last did, or tried, something
@@ -64,7 +64,11 @@ class Part:
 
     @property
     def _at(self) -> At:
-        return path("v1", "secrets", self.namespace)
+        return path("v1", "secrets", self.place.namespace)
+
+    @property
+    def _query(self) -> dict[str, str]:
+        return named(self.place.name) if self.place.name else {}
 
     @property
     def fresh(self) -> bool:
@@ -76,7 +80,7 @@ class Part:
         with self._deletions.heard() as gone:
             found, version = await self._listed()
         found = {key: meta for key, meta in found.items() if meta.uid not in gone}
-        for key in [key for key in self.known.keys() - found.keys() if self.namespace in ("", key.namespace)]:
+        for key in [key for key in self.known.keys() - found.keys() if self._covers(key)]:
             if int(self.known[key].resource_version) <= int(version):  # else it was made while the pages were read
                 self._forget(key)
         for key, meta in found.items():
@@ -86,7 +90,7 @@ class Part:
 
     async def _listed(self) -> tuple[dict[Key, SecretMeta], str]:
         found: dict[Key, SecretMeta] = {}
-        query = {"limit": _PAGE}
+        query = {"limit": _PAGE, **self._query}
         while True:
             page = await self.kube.get(self._at, accept=METADATA_LIST, **query)
             found |= {_key(item): meta_of(item["metadata"]) for item in page.get("items") or ()}
@@ -116,7 +120,8 @@ class Part:
             await asyncio.sleep(_PAUSE_SECONDS)
 
     async def _follow(self) -> None:
-        async for event in self.kube.watch(self._at, self._version, accept=METADATA, seconds=_WATCH_SECONDS):
+        events = self.kube.watch(self._at, self._version, accept=METADATA, seconds=_WATCH_SECONDS, **self._query)
+        async for event in events:
             metadata = event["object"]["metadata"]
             self._told()
             if event["type"] != "BOOKMARK":
@@ -126,6 +131,9 @@ class Part:
                 else:
                     self._learn(key, meta)
             self._version = metadata["resourceVersion"]
+
+    def _covers(self, key: Key) -> bool:
+        return self.place.namespace in ("", key.namespace) and self.place.name in ("", key.name)
 
     def _learn(self, key: Key, meta: SecretMeta) -> None:
         # Our own writes are known before the watch tells of them; what it tells late must not look like drift.

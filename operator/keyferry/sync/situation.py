@@ -19,6 +19,7 @@ from keyferry.api.store import ClusterSecretStoreSpec
 from keyferry.errors import NamespaceDenied, SpecInvalid, StoreNotFound
 from keyferry.fetch.fetcher import Fetcher
 from keyferry.kube.client import Json
+from keyferry.kube.errors import Forbidden
 from keyferry.kube.secrets import SecretMeta, manager_of
 from keyferry.kube.watched import Watched
 from keyferry.plan.sources import kept
@@ -179,9 +180,17 @@ def usable_store(
 
 
 def situation(key: Key, body: Json, spec: ExternalSecretSpec, store: Store, watched: Watched) -> Situation:
-    """Everything parsed. Raises SpecInvalid for a namespace annotation that makes no sense."""
+    """Everything parsed.
+
+    Raises SpecInvalid for a namespace annotation that makes no sense, Forbidden for a target out of reach.
+    """
     if store.fetcher is None:
         raise SpecInvalid(f"{store.key} makes no sense; its status says why")
+    if not watched.reach.touches(target := target_key(key, spec)):
+        raise Forbidden(
+            f"Secret {target} is none of those that Keyferry may touch in namespace {target.namespace}: whoever runs "
+            "Keyferry can add it (secretNames in the chart)"
+        )
     namespace = watched.namespaces[key.namespace]
     called = hierarchy(key.namespace, namespace["metadata"].get("annotations") or {})
     return Situation(
@@ -194,5 +203,5 @@ def situation(key: Key, body: Json, spec: ExternalSecretSpec, store: Store, watc
         namespace=namespace,
         hierarchy=called,
         revision=store.revision(called[0]),
-        target=watched.secrets.get(target_key(key, spec)),
+        target=watched.secrets.get(target),
     )

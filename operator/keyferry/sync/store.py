@@ -13,7 +13,16 @@ from keyferry.api.model import problems
 from keyferry.api.store import ClusterSecretStoreSpec, SecretStoreSpec
 from keyferry.backends import registry
 from keyferry.backends.base import Context, Hints
-from keyferry.errors import AuthFailed, BackendUnavailable, CredentialsMissing, Retry, SpecInvalid, SyncError, Throttled
+from keyferry.errors import (
+    AuthFailed,
+    BackendUnavailable,
+    CredentialsMissing,
+    Retry,
+    SpecInvalid,
+    SyncError,
+    Throttled,
+    TokenNotAllowed,
+)
 from keyferry.fetch.budget import Budget
 from keyferry.fetch.cache import Cache, Room
 from keyferry.fetch.fetcher import Fetcher
@@ -38,7 +47,7 @@ _QUIET_SECONDS = 600.0  # a store that nobody asked anything for so long is chec
 _LACKING_SECONDS = 30.0  # a store that lacks a permission is checked this often: what was granted is used soon
 _BACKOFF_SECONDS = 1.0
 _BACKOFF_CAP_SECONDS = 2.0  # ExternalSecrets recover within seconds of their store's recovery
-_REFUSED_CAP_SECONDS = 15.0  # a login that is refused is not hammered: accounts get locked
+_REFUSED_CAP_SECONDS = 15.0  # a login that is refused is not hammered: accounts get locked, and consent takes a person
 _STALLED_SECONDS = 60.0
 _CLOSE_SECONDS = 10.0
 
@@ -314,7 +323,7 @@ class Stores:
             return _BACKOFF_SECONDS if self._login_changed(store) else self._next_look(store)
         if store.health.retry is Retry.ON_CHANGE and not isinstance(store.health, CredentialsMissing):
             return _STALLED_SECONDS
-        cap = _REFUSED_CAP_SECONDS if isinstance(store.health, AuthFailed) else _BACKOFF_CAP_SECONDS
+        cap = _REFUSED_CAP_SECONDS if isinstance(store.health, AuthFailed | TokenNotAllowed) else _BACKOFF_CAP_SECONDS
         return backoff.after(store.failures, base=_BACKOFF_SECONDS, cap=cap, chance=random.random)
 
     async def _close(self, key: StoreKey) -> None:

@@ -54,15 +54,15 @@ class VaultSubject:
 
     @asynccontextmanager
     async def outage(self) -> AsyncIterator[None]:
-        self.proxy.down()
+        self.proxy.wire.down()
         try:
             yield
         finally:
-            self.proxy.up()
+            self.proxy.wire.up()
 
     @asynccontextmanager
     async def silence(self) -> AsyncIterator[None]:
-        with self.proxy.silence():
+        with self.proxy.wire.silence():
             yield
 
     @asynccontextmanager

@@ -79,7 +79,7 @@ class ElasticsearchSubject:
 
 @asynccontextmanager
 async def open_subject(_: Path) -> AsyncIterator[ElasticsearchSubject]:
-    server = elasticsearch_server.shared()
+    server = elasticsearch_server.SHARED.get()
     async with proxy_before(server.port) as proxy:
         subject = ElasticsearchSubject(server, proxy)
         yield subject

@@ -1,6 +1,6 @@
 """KV version 2, on a real OpenBao."""
 
 from tests.contract.subjects._vault import opener
-from tests.servers import openbao
+from tests.servers.openbao import SHARED
 
-open_subject = opener(openbao.shared, 2)
+open_subject = opener(SHARED.get, 2)

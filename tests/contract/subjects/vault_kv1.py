@@ -1,6 +1,6 @@
 """KV version 1, on a real Vault."""
 
 from tests.contract.subjects._vault import opener
-from tests.servers import vault_server
+from tests.servers.vault_server import SHARED
 
-open_subject = opener(vault_server.shared, 1)
+open_subject = opener(SHARED.get, 1)

@@ -41,7 +41,10 @@ def test_waves_go_from_the_store_to_the_secret_to_what_needs_it():
 
 
 def test_the_store_the_secret_and_the_pod_name_each_other():
-    store, secret, deployment = manifests("argocd/waves.yaml")
+    account, store, secret, deployment = manifests("argocd/waves.yaml")
+    web = store["spec"]["provider"]["aws"]["auth"]["webIdentity"]
+    assert web["serviceAccountRef"]["name"] == account["metadata"]["name"]
+    assert account["metadata"]["annotations"]["keyferry.dev/allow-tokens-for"] == "sts.amazonaws.com"
     assert secret["spec"]["secretStoreRef"]["name"] == store["metadata"]["name"]
     (container,) = deployment["spec"]["template"]["spec"]["containers"]
     assert container["envFrom"][0]["secretRef"]["name"] == secret["metadata"]["name"]

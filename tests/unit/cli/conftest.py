@@ -43,10 +43,11 @@ def apart(work: Callable[[], T]) -> T:
 
 @dataclass
 class FakeKube:
-    """The API server's answers to GET, by path."""
+    """The API server's answers to GET, by path, and tokens for all who ask."""
 
     objects: dict[str, Json] = field(default_factory=dict)
     only_lists: set[str] = field(default_factory=set)  # the resources that may not be got one by one
+    sent: list[str] = field(default_factory=list)  # all but GETs
 
     async def __aenter__(self) -> Self:
         return self
@@ -64,6 +65,11 @@ class FakeKube:
             return self.objects[at.url]
         except KeyError:
             raise NotFound(f"404 {at.what}") from None
+
+    async def send(self, method: str, at: At, **_: Any) -> Json:
+        """Tokens are all that is asked for so."""
+        self.sent.append(f"{method} {at.url}")
+        return {"status": {"token": "t", "expirationTimestamp": "2100-01-01T00:00:00Z"}}
 
 
 @dataclass

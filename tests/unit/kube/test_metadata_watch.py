@@ -28,11 +28,13 @@ class Server(FakeKube):
         self.breaks: list[Exception] = []
         self.watched_from: list[str] = []
 
-    async def watch(self, at: At, resource_version: str, *, accept: str, seconds: int) -> AsyncIterator[Json]:
+    async def watch(
+        self, at: At, resource_version: str, *, accept: str, seconds: int, **query: str
+    ) -> AsyncIterator[Json]:
         self.watched_from.append(resource_version)
         if self.breaks:
             raise self.breaks.pop(0)
-        async for event in super().watch(at, resource_version, accept=accept, seconds=seconds):
+        async for event in super().watch(at, resource_version, accept=accept, seconds=seconds, **query):
             yield event
 
     @property
@@ -46,11 +48,13 @@ class Server(FakeKube):
 class Bed:
     """A watch over a server, and what it told."""
 
-    def __init__(self, *namespaces: str) -> None:
+    def __init__(self, *namespaces: str, secrets: tuple[Key, ...] = ()) -> None:
         self.kube = Server()
         self.told: list[str] = []
         self.known: dict[Key, SecretMeta] = {}
-        self.watch = SecretWatch(self.kube, self.known, lambda key: self.told.append(key.name), Reach(namespaces))
+        self.watch = SecretWatch(
+            self.kube, self.known, lambda key: self.told.append(key.name), Reach(namespaces, secrets)
+        )
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -247,3 +251,21 @@ async def test_one_namespaces_watch_that_broke_makes_all_that_is_known_stale():
     assert not bed.watch.fresh
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_where_secrets_are_named_only_those_are_seen():
+    bed = Bed("team", "other", secrets=(Key("team", "a"), Key("team", "b")))
+    bed.kube.secret("a")
+    bed.kube.secret("strange")
+    bed.kube.secret("any", "other")
+    async with bed.running():
+        assert bed.known.keys() == {Key("team", "a"), Key("other", "any")}
+        bed.kube.secret("b")
+        bed.kube.secret("strange", labels={"a": "1"})
+        await asyncio.sleep(0.1)
+        assert bed.known.keys() == {Key("team", "a"), Key("team", "b"), Key("other", "any")}
+        bed.kube.remove("secrets", "a", "team")
+        await asyncio.sleep(0.1)
+        assert bed.known.keys() == {Key("team", "b"), Key("other", "any")}
+        await bed.watch.list()
+        assert bed.known.keys() == {Key("team", "b"), Key("other", "any")}

@@ -330,17 +330,6 @@ async def test_a_cluster_store_says_in_which_namespace():
         await cluster(kube, "").secret(ref())
 
 
-async def test_a_token_is_asked_for_its_audience_and_not_shown():
-    kube = FakeKube()
-    token = await cluster(kube).token(ServiceAccountRef(name="sa"), "sts.amazonaws.com")
-    (asked,) = kube.requests
-    assert (asked.resource, asked.namespace, asked.name) == ("serviceaccounts/token", "team", "sa")
-    assert asked.body["spec"]["audiences"] == ["sts.amazonaws.com"]
-    assert (token.text, "'t'" in repr(token)) == ("t", False)
-    await cluster(kube).token(ServiceAccountRef(name="sa"), "")
-    assert "audiences" not in kube.requests[-1].body["spec"]  # which is then the API server's own
-
-
 def test_what_is_kept_of_an_object_is_what_is_used():
     annotations = {"keyferry.dev/refresh": "1", "kubectl.kubernetes.io/last-applied-configuration": "x" * 1000}
     metadata = {"name": "es", "uid": "u", "resourceVersion": "1", "annotations": annotations, "managedFields": [1]}

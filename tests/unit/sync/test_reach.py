@@ -6,6 +6,7 @@ import pytest
 
 from keyferry.kube.errors import error_for
 from keyferry.settings import Settings
+from keyferry.values import Key
 from tests.unit.fakes import Request
 from tests.unit.sync.world import TEAM, World
 
@@ -79,6 +80,48 @@ async def test_a_namespace_that_is_not_there_yet_is_worked_in_when_it_is():
         world.external_secret(namespace="later", refreshInterval="1h")
         await world.rest(RELIST)
         assert world.held(namespace="later") == {"k": b"v1"}
+
+
+def named(*names: str) -> World:
+    """A world that lets the operator touch, of the team's Secrets, only those of these names."""
+    world = World(settings=Settings(namespaces=(TEAM,), secrets=tuple(Key(TEAM, name) for name in names)))
+
+    def allowed(request: Request) -> None:
+        selected = request.query.get("fieldSelector", "").removeprefix("metadata.name=")
+        if request.resource == "secrets" and (request.name or selected) not in names:
+            raise error_for(403, {"reason": "Forbidden"}, str(request))
+
+    world.kube.before = allowed
+    return world
+
+
+async def test_where_secrets_are_named_targets_and_logins_among_them_need_no_right_beyond():
+    world = named("es", "login")
+    world.backend.put("k", b"v1")
+    world.secret("login", {"key": b"x"})
+    world.store(login="login")
+    world.external_secret(refreshInterval="1h")
+    async with world:
+        assert world.held() == {"k": b"v1"}
+        world.kube.put("secrets", "es", TEAM, data={})
+        await world.rest(10)
+        assert world.held() == {"k": b"v1"}
+        world.kube.remove("secrets", "login", TEAM)
+        await world.rest(RELIST)
+        assert world.reason("store", of="secretstores") == "CredentialsMissing"
+        assert world.held() == {"k": b"v1"}
+
+
+async def test_where_secrets_are_named_another_target_is_told_and_nothing_read_for_it():
+    world = named("es")
+    world.backend.put("k", b"v1")
+    world.store()
+    world.external_secret("other")
+    async with world:
+        await world.rest(62)
+        assert world.reason("other") == "KubernetesForbidden"
+        assert "Secret team/other is none of those that Keyferry may touch" in world.condition(name="other")["message"]
+        assert world.calls()["fetch"] == 0
 
 
 def _store() -> dict[str, Any]:

@@ -63,7 +63,12 @@ class VaultAuth(Model):
             str,
             Field(min_length=1, max_length=256),
             # With such a token, whoever is at the other end could use the Kubernetes API as that ServiceAccount.
-            Form(r"^https://kubernetes\.default.*$", "write an audience that is not the API server's", wanted=False),
+            # What is listed in an annotation, a comma or space would take apart.
+            Form(
+                r"^(https://kubernetes\.default.*|.*[,\s].*)$",
+                "write an audience that is not the API server's, without commas and spaces",
+                wanted=False,
+            ),
         ]
         | None
     ) = Field(None, description="The token's audience, which the role must name, too. Default: vault.")

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
+from keyferry.backends import certificates
 from keyferry.errors import (
     AuthFailed,
     BackendUnavailable,
@@ -99,6 +100,16 @@ def _refused_as(why: str) -> Tell:
         return LoginRefused(f"{about.host} does not accept the keys of {about.login}: {why} ({failure.code})")
 
     return tell
+
+
+def _signed_wrongly(failure: Failure, about: About) -> SyncError:
+    said = failure.message.lower()
+    late = any(phrase in said for phrase in ("signature expired", "not yet current"))
+    return (_CLOCK_OFF if late else _WRONG_KEY)(failure, about)
+
+
+_CLOCK_OFF = _refused_as("the operator's clock is off, by more than five minutes: mend it on the pod's node")
+_WRONG_KEY = _refused_as("the secret access key does not belong to the access key ID")
 
 
 def _denied(failure: Failure, about: About) -> SyncError:
@@ -274,14 +285,13 @@ _KEYS_REFUSED: Mapping[str, Tell] = {
         "InvalidAccessKeyId",
     ),
     **_same(
-        _refused_as("the secret access key does not belong to the access key ID, or the operator's clock is off"),
+        _signed_wrongly,
         "SignatureDoesNotMatch",
         "InvalidSignatureException",
         "IncompleteSignature",
         "IncompleteSignatureException",
-        "RequestExpired",
-        "RequestTimeTooSkewed",
     ),
+    **_same(_CLOCK_OFF, "RequestExpired", "RequestTimeTooSkewed"),
     **_same(_refused_as("their time is over"), "ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired"),
     **_same(_refused_as("their session token is not valid"), "InvalidToken", "InvalidTokenException"),
     **_same(
@@ -346,10 +356,20 @@ _SQS: Mapping[str, Tell] = {
         "KmsNotFound",
     ),
 }
+_CERTIFICATES: Mapping[str, str] = {
+    **certificates.WORDS,
+    certificates.AUTHORITY: (
+        "its certificate is of an authority that is not trusted: name a bundle with the right one in AWS_CA_BUNDLE of "
+        "the operator"
+    ),
+}
 _OF_SDK: Mapping[str, Tell] = {
     **_same(_out_of_reach("{host} does not answer in time"), "ReadTimeoutError", "ConnectTimeoutError"),
     **_same(_out_of_reach("cannot connect to {host}"), "EndpointConnectionError", "ConnectionError"),
-    **_same(_out_of_reach("no secure connection to {host}: its certificate is not trusted"), "SSLError"),
+    **{kind: _out_of_reach(f"no secure connection to {{host}}: {words}") for kind, words in _CERTIFICATES.items()},
+    **_same(
+        _out_of_reach("no secure connection to {host}: there is no agreement on TLS; is it https at all?"), "SSLError"
+    ),
     **_same(
         _out_of_reach("{host} breaks off"),
         "ConnectionClosedError",

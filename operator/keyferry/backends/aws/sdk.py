@@ -22,7 +22,7 @@ from botocore.parsers import ResponseParserError
 from botocore.session import Session
 from botocore.utils import ContainerMetadataFetcher
 
-from keyferry.backends import retry_after
+from keyferry.backends import certificates, retry_after
 from keyferry.backends.aws.errors import About, Failure, told
 from keyferry.backends.aws.keys import Keys
 from keyferry.backends.aws.place import Place
@@ -68,7 +68,7 @@ def _failure(error: Exception, about: About) -> Failure:
             retry_after.seconds(meta.get("HTTPHeaders", {}).get("retry-after")),
         )
     if isinstance(error, BotoCoreError | ResponseParserError):
-        return Failure(tuple(cls.__name__ for cls in type(error).__mro__))
+        return Failure(certificates.kinds(error))
     if isinstance(error, OSError):
         return Failure(("OSError",))
     return Failure(() if about.service == "credentials" else ("ResponseParserError",))

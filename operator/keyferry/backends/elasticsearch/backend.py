@@ -8,7 +8,7 @@ from keyferry.api.providers.elasticsearch import Elasticsearch
 from keyferry.backends.base import Access, Context
 from keyferry.backends.elasticsearch.connection import connect
 from keyferry.backends.elasticsearch.documents import LONGEST_NAME, Document, is_name
-from keyferry.backends.elasticsearch.errors import AnswerTooLarge, CallDenied, Unprepared, Untrusted
+from keyferry.backends.elasticsearch.errors import AnswerTooLarge, CallDenied, Unprepared
 from keyferry.backends.elasticsearch.index import Index, Page
 from keyferry.backends.turns import AtFirstUse, Turns
 from keyferry.errors import SecretMissing, SecretTooLarge, SpecInvalid, SyncError, ValueInvalid, bare, bared
@@ -48,11 +48,7 @@ class ElasticsearchBackend:
     async def check(self) -> Access:
         """Log in and find out what is allowed, in two calls: a page of one line, and a read of what is not secret."""
         self.batch, self._page = MOST_VALUES, MOST_LISTED
-        try:
-            return await bared(self._check())
-        except Untrusted:
-            await self._index.let_go()  # the next try reads the certificates anew
-            raise
+        return await self._index.checked(self._check())
 
     async def fetch(self, refs: Collection[Ref]) -> Mapping[Ref, Fetched]:
         """Answer for every ref, by one call for as many as `batch`."""

@@ -17,10 +17,6 @@ class CallDenied(PermissionDenied):
     """The login is good, and lacks a privilege on the index."""
 
 
-class Untrusted(BackendUnavailable):
-    """Elasticsearch's certificate is not trusted. Other certificate authorities may help."""
-
-
 class Unprepared(BackendUnavailable):
     """The index is not there, or nobody has put anything into it yet. It can be made, where the login may."""
 
@@ -207,7 +203,7 @@ def _out_of_reach(how: str) -> Tell:
 
 def _untrusted(how: str) -> Tell:
     def tell(_: Failure, about: About) -> SyncError:
-        return Untrusted(f"{about.operation}: no secure connection to {about.host}: {how}")
+        return certificates.Untrusted(f"{about.operation}: no secure connection to {about.host}: {how}")
 
     return tell
 

@@ -10,7 +10,6 @@ from keyferry.backends.hcp.answers import possible
 from keyferry.backends.hcp.connection import connect
 from keyferry.backends.hcp.errors import MOVE, ROLE, CallDenied
 from keyferry.backends.hcp.reading import Reader
-from keyferry.backends.https import Untrusted
 from keyferry.backends.turns import AtFirstUse
 from keyferry.errors import SecretMissing, SyncError, bare, bared
 from keyferry.values import Entry, Fetched, Ref, Scope
@@ -35,11 +34,7 @@ class HcpBackend:
 
     async def check(self) -> Access:
         """Log in and find out what is allowed, by one line of the list and one value, never a dynamic one's."""
-        try:
-            return await bared(self._check())
-        except Untrusted:
-            await self._reader.let_go()  # the next try reads the certificates anew
-            raise
+        return await self._reader.checked(self._check())
 
     async def fetch(self, refs: Collection[Ref]) -> Mapping[Ref, Fetched]:
         """Answer for every ref: current ones together, others each by a call of its own."""

@@ -7,7 +7,6 @@ from typing import TypeVar
 
 from keyferry.api.providers.infisical import Infisical
 from keyferry.backends.base import Access, Context
-from keyferry.backends.https import Untrusted
 from keyferry.backends.infisical import writing
 from keyferry.backends.infisical.answers import HIDDEN, Secret
 from keyferry.backends.infisical.connection import connect
@@ -41,11 +40,7 @@ class InfisicalBackend:
 
     async def check(self) -> Access:
         """Log in and find out what is allowed, by two lists: of what may be described, and of what may be read."""
-        try:
-            return await bared(self._check())
-        except Untrusted:
-            await self._reader.let_go()  # the next try reads the certificates anew
-            raise
+        return await self._reader.checked(self._check())
 
     async def fetch(self, refs: Collection[Ref]) -> Mapping[Ref, Fetched]:
         """Answer for every ref: current ones by one list of their common folder, others each by a call of its own."""

@@ -18,7 +18,7 @@ from keyferry.backends.kubernetes.answers import (
     value,
 )
 from keyferry.backends.kubernetes.connection import Connection, connect
-from keyferry.backends.kubernetes.errors import CallDenied, NotThere, Taken, Untrusted
+from keyferry.backends.kubernetes.errors import CallDenied, NotThere, Taken
 from keyferry.backends.kubernetes.reading import Bunches
 from keyferry.backends.turns import AtFirstUse
 from keyferry.errors import SecretMissing, SpecInvalid, SyncError, bare, bared
@@ -50,11 +50,7 @@ class KubernetesBackend:
 
     async def check(self) -> Access:
         """Log in and find out what is allowed, in three calls, one of them for a Secret that is not there."""
-        try:
-            return await bared(self._check())
-        except Untrusted:
-            await self._connection.let_go()  # the next try reads the certificates anew
-            raise
+        return await self._connection.checked(self._check())
 
     async def fetch(self, refs: Collection[Ref]) -> Mapping[Ref, Fetched]:
         """Answer for every ref. An expected failure is an answer."""

@@ -26,10 +26,6 @@ class CallDenied(PermissionDenied):
     """The login may not do this: no Role grants it."""
 
 
-class Untrusted(BackendUnavailable):
-    """The API server's certificate is not trusted. Other certificate authorities may help."""
-
-
 class NotThere(SecretMissing):
     """There is no such object."""
 
@@ -75,7 +71,7 @@ def broken(failure: Exception, about: About) -> SyncError:
     if isinstance(failure, aiohttp.ClientConnectorCertificateError | ssl.SSLCertVerificationError):
         number = getattr(getattr(failure, "certificate_error", failure), "verify_code", 0)
         how = _CERTIFICATE[certificates.kind(number)]
-        return Untrusted(f"{about.operation}: no secure connection to {about.host}: {how}")
+        return certificates.Untrusted(f"{about.operation}: no secure connection to {about.host}: {how}")
     words = next((words for kind, words in _BROKEN.items() if isinstance(failure, kind)), "{host} breaks off")
     return BackendUnavailable(f"{about.operation}: {words.format(host=about.host)}")
 

@@ -17,6 +17,7 @@ from keyferry.values import ApiServer
 T = TypeVar("T")
 
 _AHEAD = 300.0  # seconds before its end at which a token is replaced, or a tenth of its life if that is less
+_LOOK_AGAIN = 30.0  # seconds until one that could not be replaced is tried again, while it still holds
 _OWN_AUDIENCE = ""
 
 
@@ -77,6 +78,7 @@ class OfServiceAccount:
         except SyncError:
             if self._held is None or self._clock() >= self._held.expires_at:
                 raise
+            self._due_at = min(self._clock() + _LOOK_AGAIN, self._held.expires_at)
 
     async def _replace(self, spent: str | None) -> None:
         if self._held is None or self._held.text == spent:

@@ -11,7 +11,7 @@ from keyferry.api.providers.vault import Vault
 from keyferry.backends.base import Access, Context
 from keyferry.backends.calling import Caller
 from keyferry.backends.turns import AtFirstUse
-from keyferry.backends.vault.errors import CallDenied, Untrusted
+from keyferry.backends.vault.errors import CallDenied
 from keyferry.errors import SecretMissing, SpecInvalid, SyncError, ValueInvalid, bare, bared
 from keyferry.values import Entry, Fetched, Ref, Scope
 
@@ -41,11 +41,7 @@ class VaultBackend:
 
     async def check(self) -> Access:
         """Log in and find out what is allowed, in four calls, one of them for a secret that is not there."""
-        try:
-            return await bared(self._check())
-        except Untrusted:
-            await self._engine.let_go()  # the next try reads the certificates anew
-            raise
+        return await self._engine.checked(self._check())
 
     async def fetch(self, refs: Collection[Ref]) -> Mapping[Ref, Fetched]:
         """Answer for every ref, each by a call of its own. An expected failure is an answer."""

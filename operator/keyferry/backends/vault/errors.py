@@ -27,10 +27,6 @@ class CallDenied(PermissionDenied):
     """A policy denies the call. Or the token is no good: not every Vault tells the one from the other."""
 
 
-class Untrusted(BackendUnavailable):
-    """Vault's certificate is not trusted. Other certificate authorities may help."""
-
-
 class NotThere(SecretMissing):
     """There is nothing at the path, or nothing that may be read. `body` tells which, where Vault does."""
 
@@ -187,7 +183,7 @@ def _out_of_reach(how: str) -> Tell:
 
 def _untrusted(how: str) -> Tell:
     def tell(_: Failure, about: About) -> SyncError:
-        return Untrusted(f"{about.operation}: no secure connection to {about.host}: {how}")
+        return certificates.Untrusted(f"{about.operation}: no secure connection to {about.host}: {how}")
 
     return tell
 

@@ -107,7 +107,7 @@ class Client:
             yield
         except (requests.RequestException, HTTPError, VaultError, OSError, *_TRIPPED) as e:
             fault = self.route.fault(e, about.operation, self.server)
-            raise fault or told(Failure(classes=_classes(e)), about) from e
+            raise fault or told(Failure(classes=certificates.kinds(e)), about) from e
 
 
 def client(server: str, namespace: str | None, limits: tuple[float, int], ca: bytes | None, route: Route) -> Client:
@@ -149,20 +149,3 @@ def _content(response: requests.Response, about: About) -> dict[str, Any]:
     said = [str(each) for each in body.get("errors") or ()]
     wait = retry_after.seconds(response.headers.get("Retry-After"))
     raise told(Failure(response.status_code, said, body=body, retry_after=wait), about)
-
-
-def _classes(error: BaseException) -> tuple[str, ...]:
-    """The names of the exception's classes; before them what is wrong with a certificate, if that is it."""
-    found = _certificate(error)
-    names = tuple(cls.__name__ for cls in type(error).__mro__)
-    return (found, *names) if found else names
-
-
-def _certificate(error: object, depth: int = 8) -> str:
-    """What is wrong with a certificate; the SDK wraps that several times, in several ways."""
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return certificates.kind(error.verify_code)
-    if not isinstance(error, BaseException) or not depth:
-        return ""
-    inner = (*error.args, getattr(error, "reason", None), error.__cause__, error.__context__)
-    return next((found for each in inner if (found := _certificate(each, depth - 1))), "")

@@ -21,7 +21,7 @@ def without_sdk(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("sdk", "auth", "ambient", "sts", "connection"):
         monkeypatch.delitem(sys.modules, f"keyferry.backends.aws.{name}", raising=False)
         monkeypatch.delattr(aws, name, raising=False)
-    for name in [name for name in sys.modules if name.partition(".")[0] == "botocore"]:
+    for name in ("botocore", *[name for name in sys.modules if name.startswith("botocore.")]):
         monkeypatch.setitem(sys.modules, name, None)
 
 

@@ -1,12 +1,12 @@
 import pytest
 
+from keyferry.backends.certificates import Untrusted
 from keyferry.backends.elasticsearch.errors import (
     About,
     AnswerTooLarge,
     CallDenied,
     Failure,
     IndexMissing,
-    Untrusted,
     Written,
     told,
 )

@@ -22,12 +22,14 @@ class Clock:
     now: float = 0.0
     given: list[str] = field(default_factory=list)
     fails: bool = False
+    asked: int = 0
 
     def __call__(self) -> float:
         return self.now
 
     async def token(self, _: ServiceAccountRef, audience: str) -> Token:
         assert audience == ""
+        self.asked += 1
         await asyncio.sleep(0)
         if self.fails:
             raise CredentialsMissing("no such account")
@@ -58,6 +60,20 @@ async def test_one_that_still_holds_serves_while_there_is_no_other():
     clock.now, clock.fails = 3400, True
     assert await held.token() == "t1"
     clock.now = 3600
+    with pytest.raises(CredentialsMissing):
+        await held.token()
+
+
+async def test_another_is_not_asked_for_with_every_call_meanwhile():
+    """It may be that the account does not allow it any more."""
+    held = login(clock := Clock())
+    await held.token()
+    clock.fails = True
+    for second in range(3310, 3600):
+        clock.now = float(second)
+        assert await held.token() == "t1"
+    assert clock.asked == 1 + 10
+    clock.now = 3600.0
     with pytest.raises(CredentialsMissing):
         await held.token()
 

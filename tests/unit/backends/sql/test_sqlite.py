@@ -73,7 +73,7 @@ async def test_a_writer_that_waits_too_long_for_another_says_so(database: Sqlite
     with database.connection() as db:
         db.execute("BEGIN IMMEDIATE")
         with pytest.raises(BackendUnavailable, match="is locked by another process for too long"):
-            await database.backend(timeout=2.0).put("db", b"v", {})  # it waits for half of that
+            await database.backend(timeout=4.0).put("db", b"v", {})  # it waits for half of that
 
 
 @pytest.mark.parametrize("content", [b"", b"hello", b"no database" * 1000], ids=["empty", "short", "long"])
