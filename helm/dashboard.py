@@ -5,10 +5,11 @@ several replicas say of the same store is one, for only one of them works on it.
 """
 
 import json
-import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
+
+from generated import keep
 
 FILE = Path(__file__).parent / "keyferry" / "files" / "dashboards" / "keyferry.json"
 SOURCE = {"type": "prometheus", "uid": "${datasource}"}
@@ -30,7 +31,8 @@ of a store's secrets vanish at once that is held back until somebody confirms it
 # In an expression @ stands for the stores that are looked at.
 CHOSEN = 'store=~"$store"'
 FAILING = 'keyferry_external_secrets{@, reason!~"Synced|Suspended"}'
-IN_SYNC = 'sum(keyferry_external_secrets{@, reason="Synced"}) / sum(keyferry_external_secrets{@, reason!="Suspended"})'
+AWAKE = 'sum(keyferry_external_secrets{@, reason!="Suspended"})'
+IN_SYNC = f'(sum(keyferry_external_secrets{{@, reason="Synced"}}) or 0 * {AWAKE}) / {AWAKE}'
 LATE = 'keyferry_external_secrets_declared{@, interval=~"1m|10m|1h"}'
 UNMOVED = 'keyferry_external_secrets_declared{@, store!="", interval!~"1m|10m|1h"}'
 DELETING = 'keyferry_external_secrets_declared{@, deletion_policy="Delete"}'
@@ -47,10 +49,11 @@ A_RECONCILIATION = (
     "sum(rate(keyferry_backend_calls_total[$__rate_interval])) / sum(rate(keyferry_syncs_total[$__rate_interval]))"
 )
 WRITTEN = 'sum(increase(keyferry_kubernetes_requests_total{resource="secrets", verb=~"PATCH|POST", code=~"2.."}[1h]))'
+# Whatever was served from the cache had been missed by it before.
 MISSES = "sum by (store) (rate(keyferry_cache_misses_total{@}[$__rate_interval]))"
 
 
-def panel(kind: str, title: str, width: int, queries: Iterable[Panel], **more: Any) -> Panel:
+def panel(kind: str, title: str, width: int, queries: Iterable[Panel], *, told: str, **more: Any) -> Panel:
     """A panel of some of the columns. `told`: its description; `unit`: Grafana's name of one; `red`: from there on."""
     defaults: dict[str, Any] = {"unit": more.pop("unit", "short"), "min": 0}
     if red := more.pop("red", None):
@@ -61,7 +64,7 @@ def panel(kind: str, title: str, width: int, queries: Iterable[Panel], **more: A
     return {
         "type": kind,
         "title": title,
-        "description": more.pop("told", ""),
+        "description": told,
         "width": width,
         "datasource": SOURCE,
         "fieldConfig": {"defaults": defaults, "overrides": more.pop("overrides", [])},
@@ -100,30 +103,42 @@ def column(name: str, unit: str) -> dict[str, Any]:
 
 ROWS = {
     "Is everything in sync?": [
-        number("Not in sync", f"sum({FAILING}) or vector(0)", red=1, told="ExternalSecrets whose Ready is not True."),
+        number(
+            "Not in sync",
+            f"sum({FAILING}) or vector(0)",
+            red=1,
+            told="ExternalSecrets whose Ready is not True, and nobody suspended them. Their Secrets stay as they are.",
+        ),
         number(
             "In sync",
             IN_SYNC,
             unit="percentunit",
+            told="Of all ExternalSecrets that are not suspended, those whose Secret is as the backend had it.",
         ),
         number(
             "Stores that cannot be used",
             "count(max by (store) (keyferry_store_ready{@}) == 0) or vector(0)",
             red=1,
-            told="Suspended ones are among them.",
+            told="Stores whose Ready is not True; suspended ones are among them. Their Secrets stay as they are.",
         ),
-        number("Past their interval", "sum(keyferry_external_secrets_overdue{@}) or vector(0)", red=1),
+        number(
+            "Past their interval",
+            "sum(keyferry_external_secrets_overdue{@}) or vector(0)",
+            red=1,
+            told="ExternalSecrets that had no answer from their store for a minute longer than refreshInterval says.",
+        ),
         lines(
             "ExternalSecrets by reason",
             ("sum by (reason) (keyferry_external_secrets{@})", "{{reason}}"),
             stacked=True,
+            told="All there are, by the reason of their Ready. What a reason means stands in docs/operations.md.",
         ),
         lines(
             "Who works",
             ("sum(keyferry_shards_held)", "shards held"),
             ("max(keyferry_shards)", "shards there are"),
-            ("count(keyferry_shards)", "replicas"),
-            told="Fewer shards held than there are: some stores are worked on by nobody.",
+            ("count by (version) (keyferry_build_info)", "replicas of {{version}}"),
+            told="Replicas share the stores by shards. Fewer held than there are: some stores are worked on by nobody.",
         ),
     ],
     "What is failing, and why?": [
@@ -131,12 +146,13 @@ ROWS = {
             "ExternalSecrets that fail",
             {"store": "Store", "reason": "Reason", "Value": "How many"},
             f"sum by (store, reason) ({FAILING}) > 0",
-            told="Which: kubectl get externalsecrets -A. No store: none serves them.",
+            told="Which ones, with the message: kubectl get kes -A -o wide. No store: none serves them.",
         ),
         table(
             "Stores in trouble",
             {"store": "Store", "reason": "Reason"},
             'sum by (store, reason) (keyferry_store_state{@, reason!="Ready"})',
+            told="Mend these first: all who use such a store follow. The message: kubectl get kcss,kss -A -o wide.",
         ),
         lines(
             "Calls to backends that fail",
@@ -145,6 +161,7 @@ ROWS = {
                 "{{store}} {{result}}",
             ),
             unit="reqps",
+            told="By what came of them. BackendThrottled: more was asked than the backend bears; Keyferry slows down.",
         ),
         lines(
             "Requests to the API server that fail",
@@ -153,6 +170,7 @@ ROWS = {
                 "{{resource}} {{code}}",
             ),
             unit="reqps",
+            told="By HTTP status; none: no answer. 403: a right is missing, or a policy refused. Nothing here is good.",
         ),
     ],
     "How stale is what?": [
@@ -169,9 +187,10 @@ ROWS = {
             told="How far the one that is latest is past its interval: the number to worry about.",
         ),
         lines(
-            "Past their interval",
+            "Past their interval, by store",
             ("sum by (store) (keyferry_external_secrets_overdue{@})", "{{store}}"),
             width=8,
+            told="How many ExternalSecrets had no answer for a minute longer than their interval.",
         ),
         lines(
             "How late a refresh begins (99 of 100)",
@@ -181,11 +200,13 @@ ROWS = {
             ),
             unit="s",
             width=8,
+            told="Seconds and growing: the operator does not keep up. More CPU helps, or more shards and replicas.",
         ),
         lines(
             "Calls that wait for their store's budget",
             ("sum by (store) (keyferry_store_budget_waiting{@})", "{{store}}"),
             width=8,
+            told="Many for long: raise the store's refresh.callsPerSecond if its backend bears it, or the intervals.",
         ),
     ],
     "What does each backend cost?": [
@@ -205,6 +226,7 @@ ROWS = {
                 "{{store}} {{operation}}",
             ),
             unit="reqps",
+            told="Every call that a store's backend is asked, by what for. What one costs is on the provider's page.",
         ),
         lines(
             "Calls for each reconciliation",
@@ -223,16 +245,24 @@ ROWS = {
             ),
             unit="s",
             width=8,
+            told="The slowest of a hundred calls. At the store's refresh.timeout it is given up.",
         ),
         lines(
             "Values that cost no call",
-            (f"{HITS} / ({HITS} + {MISSES})", "{{store}}"),
+            (f"1 - {MISSES} / ({MISSES} + ({HITS} or 0 * {MISSES}))", "{{store}}"),
             unit="percentunit",
             width=8,
+            told="The cache had them: several ExternalSecrets share a secret, or one is read again soon (cache).",
         ),
     ],
     "What would an hour's outage do?": [
-        {"type": "text", "title": "", "width": 12, "options": {"mode": "markdown", "content": OUTAGE.strip()}},
+        {
+            "type": "text",
+            "title": "What an outage does",
+            "description": "What becomes of Secrets while a backend cannot be reached, and after.",
+            "width": 12,
+            "options": {"mode": "markdown", "content": OUTAGE.strip()},
+        },
         table(
             "If it began now",
             {
@@ -247,12 +277,21 @@ ROWS = {
             f"{OLDEST} + 3600",
             f"sum by (store) ({DELETING})",
             overrides=[column("Oldest answer by then", "s")],
+            told="Were a store's backend away for an hour from now on. Late: refreshInterval is an hour or less.",
         ),
-        number("ExternalSecrets that would be late", f"sum({LATE}) or vector(0)"),
-        number("That would not notice", f"sum({UNMOVED}) or vector(0)", told="Their interval is longer than an hour."),
+        number(
+            "ExternalSecrets that would be late",
+            f"sum({LATE}) or vector(0)",
+            told="Their refreshInterval is an hour or less: a value that changes meanwhile arrives after the outage.",
+        ),
+        number(
+            "That would not notice",
+            f"sum({UNMOVED}) or vector(0)",
+            told="Their refreshInterval is longer than an hour, or they never ask again.",
+        ),
         number(
             "Secrets written in the last hour",
-            WRITTEN,
+            f"{WRITTEN} or vector(0)",
             told="Of all stores: about as many changes an outage would hold up.",
         ),
         number(
@@ -318,10 +357,4 @@ def dashboard() -> str:
 
 
 if __name__ == "__main__":
-    if sys.argv[1:] == ["--write"]:
-        FILE.parent.mkdir(parents=True, exist_ok=True)
-        FILE.write_text(dashboard())
-    elif sys.argv[1:] != ["--check"]:
-        sys.exit(__doc__)
-    elif FILE.read_text() != dashboard():
-        sys.exit(f"{FILE} is not up to date: run make generate")
+    keep(FILE, dashboard(), __doc__)

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import yaml
+from generated import keep
 
 CHART = Path(__file__).parent / "keyferry"
 START, END = "<!-- generated from values.yaml -->\n", "<!-- end -->\n"
@@ -63,9 +64,4 @@ def page() -> str:
 
 
 if __name__ == "__main__":
-    if sys.argv[1:] == ["--write"]:
-        (CHART / "README.md").write_text(page())
-    elif sys.argv[1:] != ["--check"]:
-        sys.exit(__doc__)
-    elif (CHART / "README.md").read_text() != page():
-        sys.exit("helm/keyferry/README.md is not up to date: run make generate")
+    keep(CHART / "README.md", page(), __doc__)

@@ -4,6 +4,7 @@ import logging
 import sys
 import traceback
 from enum import StrEnum
+from time import gmtime
 
 from pythonjsonlogger.json import JsonFormatter
 
@@ -42,6 +43,14 @@ def about(kind: str, namespace: str, name: str, reason: str) -> dict[str, str]:
     return {"kind": kind, "object": name, "reason": reason, **({"namespace": namespace} if namespace else {})}
 
 
+class _JsonFormatter(JsonFormatter):
+    """Times as RFC 3339 has them, in UTC: whoever collects logs from many places needs no guess at the zone."""
+
+    converter = staticmethod(gmtime)
+    default_time_format = "%Y-%m-%dT%H:%M:%S"
+    default_msec_format = "%s.%03dZ"
+
+
 class _TextFormatter(logging.Formatter):
     """The message, then the fields of `extra=` that it does not say already, as name=value."""
 
@@ -59,7 +68,7 @@ def configure(level: str, format_: LogFormat) -> None:
     handler = logging.StreamHandler(sys.stderr)
     if format_ is LogFormat.JSON:
         handler.setFormatter(
-            JsonFormatter(
+            _JsonFormatter(
                 "{asctime}{levelname}{name}{message}",
                 style="{",
                 rename_fields={"asctime": "time", "levelname": "level"},

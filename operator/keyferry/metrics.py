@@ -4,6 +4,7 @@ from prometheus_client import Counter, Gauge, Histogram
 
 _LATENCY = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 
+BUILD = Gauge("keyferry_build_info", "1, with the version that runs.", ("version",))
 BACKEND_CALLS = Counter("keyferry_backend_calls_total", "Calls to a store's backend.", ("store", "operation", "result"))
 BACKEND_SECONDS = Histogram(
     "keyferry_backend_call_seconds", "How long a call to a backend took.", ("store", "operation"), buckets=_LATENCY

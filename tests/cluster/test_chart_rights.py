@@ -1,13 +1,16 @@
 """What the chart's roles let the operator and its users do, as the API server's own authorizer sees it."""
 
 import json
+import re
 import time
+from pathlib import Path
 
 import pytest
 
 from tests.controlplane.chart import of_kind
 
 OWN = "keyferry.dev"
+PAGE = Path(__file__).parents[2] / "docs" / "rights.md"
 
 RIGHTS = {
     *(
@@ -107,6 +110,26 @@ def test_its_service_account_may_do_that_and_nothing_else(plane, installed, name
 def test_rights_that_not_every_store_needs_can_be_left_out(chart, value, resource):
     role = json.dumps(of_kind(chart(rbac={value: False}), "ClusterRole"))
     assert f'"{resource}"' not in role
+
+
+def test_the_page_says_what_each_of_the_clusters_roles_gets(installed):
+    roles = [role for role in of_kind(installed, "ClusterRole") if "aggregate" in json.dumps(role)]
+    row = re.compile(r"^\| `(view|edit|admin)` \| ([a-z, ]+) \|$", re.MULTILINE)
+    told = {role: verbs.split(", ") for role, verbs in row.findall(PAGE.read_text())}
+
+    assert {kind for role in roles for rule in role["rules"] for kind in rule["resources"]} == {
+        "externalsecrets",
+        "secretstores",
+    }
+    assert told == {
+        user: [
+            verb
+            for role in roles
+            if f"rbac.authorization.k8s.io/aggregate-to-{user}" in role["metadata"]["labels"]
+            for verb in role["rules"][0]["verbs"]
+        ]
+        for user in ("view", "edit", "admin")
+    }
 
 
 def test_whoever_may_view_a_namespace_sees_its_stores_and_whoever_edits_it_declares_them(plane, installed, namespace):

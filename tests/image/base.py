@@ -9,8 +9,8 @@ import tempfile
 from pathlib import Path
 
 from tests.controlplane.binaries import say
-from tests.image import apt, patience
 from tests.image.podman import Podman
+from tests.servers import apt, patience
 
 DOCKERFILE = Path(__file__).parents[2] / "Dockerfile"
 PULLED_WITHIN = 120.0

@@ -11,8 +11,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from tests.controlplane.binaries import only_one, say
-from tests.image import apt, base, patience
+from tests.image import base
 from tests.image.podman import Podman, PodmanFailed, in_cache
+from tests.servers import apt, patience
 from tests.servers.programs import required
 
 ROOT = Path(__file__).parents[2]

@@ -11,9 +11,10 @@ from tests.cluster.team import Team, disband, team_in
 from tests.cluster.world import World, world_of
 from tests.controlplane import ControlPlane, install, render_chart
 from tests.controlplane.chart import CHART
-from tests.image import apt, building
+from tests.image import building
 from tests.image.contained import ContainedOperator
 from tests.image.podman import Podman
+from tests.servers import apt
 from tests.servers.programs import required
 from tests.standins.aws import AwsStandIn
 

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.image import apt, base, building
+from tests.image import base, building
 from tests.image.podman import Podman, PodmanFailed
+from tests.servers import apt
 
 PIP = {
     "index-url": "https://mirror.invalid/simple",

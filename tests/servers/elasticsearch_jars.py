@@ -7,15 +7,14 @@ the project ships.
 import hashlib
 import os
 import shutil
-import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from tests.controlplane import binaries
-from tests.servers import elasticsearch_home
+from tests.servers import apt, elasticsearch_home, patience
 
 HERE = Path(__file__).parent / "elasticsearch"
 SUMS = HERE / "jars.sha256"
@@ -23,7 +22,6 @@ LEFT_OUT = (
     "the contract suite over elasticsearch, tests/contract/test_elasticsearch_*, tests/cluster/test_elasticsearch.py"
 )
 _LIMIT = 900.0  # seconds, of one command
-_REPORT_EVERY = 15.0
 _FETCH = "org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy-dependencies"
 _DEBIAN = ("maven", "openjdk-17-jdk-headless")
 
@@ -57,25 +55,28 @@ def ensure(environ: Mapping[str, str] = os.environ, say: Callable[[str], None] =
 
 def _make(folder: Path, say: Callable[[str], None]) -> Path:
     fetched = folder / "fetched"
-    say("getting Elasticsearch by Maven (some 90 MB)")
     fetch = ("mvn", "--batch-mode", "--quiet", "--file", HERE / "pom.xml", _FETCH, f"-DoutputDirectory={fetched}")
-    _run(fetch, "Maven", say)
+    with _told():
+        patience.run(fetch, "getting Elasticsearch by Maven (some 90 MB)", within=_LIMIT, say=say)
     jars = {path.name: _sum(path) for path in sorted(fetched.glob("*.jar"))}
     pinned = {name: digest for digest, name in map(str.split, SUMS.read_text().splitlines())}
     if jars != pinned:
         wrong = sorted(name for name in jars.keys() | pinned.keys() if jars.get(name) != pinned.get(name))
         raise NotToBeHad(f"{', '.join(wrong)}: not what {SUMS.name} says; that file and pom.xml go together.")
-    return elasticsearch_home.assemble(fetched, HERE, folder, lambda command: _run(command, "the JDK", say))
+    with _told():
+        return elasticsearch_home.assemble(fetched, HERE, folder, lambda command: _compile(command, say))
+
+
+def _compile(command: Sequence[str | Path], say: Callable[[str], None]) -> None:
+    patience.run(command, "the JDK's part of it", within=_LIMIT, say=say)
 
 
 def _get_tools(say: Callable[[str], None]) -> None:
     """Maven and a JDK. Where they lack they are installed on Debian, where this user may."""
     missing = [name for name in ("mvn", "javac", "jar", "java") if shutil.which(name) is None]
-    if missing and shutil.which("apt-get") and os.geteuid() == 0:
-        say(f"installing {' and '.join(_DEBIAN)}, for Elasticsearch")
-        environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-        _run(("apt-get", "update", "-qq"), "apt-get", say, environment)
-        _run(("apt-get", "install", "-qq", "--no-install-recommends", *_DEBIAN), "apt-get", say, environment)
+    if missing:
+        with suppress(apt.Missing), _told():
+            apt.install(*_DEBIAN, say=say)
         missing = [name for name in missing if shutil.which(name) is None]
     if missing:
         raise NotToBeHad(
@@ -84,32 +85,12 @@ def _get_tools(say: Callable[[str], None]) -> None:
         )
 
 
-def _run(
-    command: Sequence[str | Path], what: str, say: Callable[[str], None], environment: Mapping[str, str] | None = None
-) -> None:
-    """Run it to its end; a line now and then shows that it lives. Raises NotToBeHad with its last words."""
-    started = time.monotonic()
-    with (
-        tempfile.TemporaryFile("w+") as output,
-        subprocess.Popen(
-            [str(word) for word in command],
-            env=environment and dict(environment),
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-        ) as running,
-    ):
-        while running.poll() is None:
-            if (lasted := time.monotonic() - started) > _LIMIT:
-                running.terminate()
-                raise NotToBeHad(f"{what} was still running after {_LIMIT:.0f} s, and was stopped.")
-            try:
-                running.wait(_REPORT_EVERY)
-            except subprocess.TimeoutExpired:
-                say(f"  {what}: {lasted + _REPORT_EVERY:.0f} s so far")
-        output.seek(0)
-        if running.returncode != 0:
-            raise NotToBeHad(f"{what} failed. Its last words were:\n{''.join(output.readlines()[-20:])}")
+@contextmanager
+def _told() -> Iterator[None]:
+    try:
+        yield
+    except patience.CommandFailed as failed:
+        raise NotToBeHad(str(failed)) from failed
 
 
 def _home(environ: Mapping[str, str]) -> Path:

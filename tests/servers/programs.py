@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.controlplane import binaries
+from tests.servers import apt, patience
 
 _FOLDERS = ("/usr/sbin", "/usr/local/sbin")  # not on everybody's PATH
 
@@ -62,19 +63,12 @@ def ensure(each: Packaged, say: Callable[[str], None] = binaries.say) -> None:
     """Install what is missing. Raises ProgramMissing where that cannot be done here."""
     if each.there:
         return
-    root = [] if os.getuid() == 0 else ["sudo", "-n"]
-    if shutil.which("apt-get") is None or (root and shutil.which("sudo") is None):
+    try:
+        apt.install(*each.packages, say=say)
+    except apt.Missing:
         each.program(each.programs[0])
-    say(f"installing {' '.join(each.packages)}")
-    for words in (["update"], ["install", "--yes", "--no-install-recommends", *each.packages]):
-        _run([*root, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-q", *words], each)
-
-
-def _run(command: list[str], each: Packaged) -> None:
-    done = subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
-    if done.returncode != 0:
-        last = "\n".join((done.stdout + done.stderr).splitlines()[-10:])
-        raise ProgramMissing(f"{each.name} could not be installed; install {' '.join(each.packages)} yourself:\n{last}")
+    except patience.CommandFailed as failed:
+        raise ProgramMissing(f"{each.name} could not be installed, so tests on it are left out. {failed}") from failed
 
 
 def required(environ: Mapping[str, str] = os.environ) -> bool:

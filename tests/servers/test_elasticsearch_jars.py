@@ -76,5 +76,5 @@ def test_what_maven_says_last_is_shown(machine: Path):
     for tool in TOOLS:
         program(machine, tool)
     program(machine, "mvn", "echo the repository does not answer; exit 1")
-    with pytest.raises(elasticsearch_jars.NotToBeHad, match=r"Maven failed.*\n.*the repository does not answer"):
+    with pytest.raises(elasticsearch_jars.NotToBeHad, match=r"by Maven.*\n.*the repository does not answer"):
         elasticsearch_jars.ensure(say=lambda _: None)

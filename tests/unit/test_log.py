@@ -2,6 +2,7 @@
 
 import json
 import logging
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -25,7 +26,8 @@ def test_json_is_one_object_a_line_with_fields_that_machines_filter_by(logger, c
     logger.info("ExternalSecret %s: %s\nsecond line", "team/db", "Synced", extra=FIELDS)
     (line,) = capsys.readouterr().err.splitlines()
     told = json.loads(line)
-    assert told.pop("time")
+    written = datetime.fromisoformat(told.pop("time"))
+    assert (written.utcoffset(), abs(datetime.now(UTC) - written) < timedelta(minutes=1)) == (timedelta(0), True)
     assert told == {
         "level": "INFO",
         "name": "keyferry.test",

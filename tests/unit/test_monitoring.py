@@ -67,6 +67,48 @@ def test_the_dashboard_answers_five_questions():
     assert [panel["title"] for panel in panels() if panel["type"] == "row"] == QUESTIONS
 
 
+SHOWN = [panel for panel in panels() if panel["type"] != "row"]
+UNITS = {"short", "s", "reqps", "percentunit"}
+
+
+@pytest.mark.parametrize("panel", SHOWN, ids=lambda panel: panel["title"])
+def test_a_panel_says_what_it_shows_and_in_what_unit(panel):
+    assert len(panel["description"].split()) > 5
+    assert panel["description"].endswith(".")
+    assert panel["type"] == "text" or panel["fieldConfig"]["defaults"]["unit"] in UNITS
+
+
+@pytest.mark.parametrize("panel", SHOWN, ids=lambda panel: panel["title"])
+def test_every_line_and_column_of_a_panel_has_a_name(panel):
+    if panel["type"] == "timeseries":
+        assert all(target["legendFormat"] for target in panel["targets"])
+    if panel["type"] == "table":
+        named = panel["transformations"][1]["options"]["renameByName"]
+        labels = {label for target in panel["targets"] for label in kept(target["expr"])}
+        assert labels <= named.keys()
+        assert len(panel["targets"]) == 1 or len([name for name in named if "Value #" in name]) == len(panel["targets"])
+
+
+def kept(expression: str) -> list[str]:
+    """The labels that its outermost aggregation leaves."""
+    found = re.match(r"\w+ by \(([^)]*)\)", expression)
+    assert found
+    return [label.strip() for label in found[1].split(",")]
+
+
+def test_a_page_names_only_panels_that_there_are():
+    """In italics."""
+    text = " ".join(" ".join(path.read_text().split()) for path in RUNBOOKS.glob("*.md"))
+    named = set(re.findall(r"(?<!\*)\*([A-Z][^*]+)\*(?!\*)", text))
+    assert len(named) > 3
+    assert sorted(name for name in named if not any(each["title"].startswith(name) for each in panels())) == []
+
+
+def test_no_two_panels_have_one_name():
+    titles = [panel["title"] for panel in panels()]
+    assert sorted(set(titles)) == sorted(titles)
+
+
 def test_no_panel_lies_over_another():
     taken = [
         (x, y)

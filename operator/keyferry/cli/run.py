@@ -7,13 +7,14 @@ import signal
 import uuid
 from collections.abc import Sequence
 from enum import StrEnum
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
 import typer
 import uvloop
 
-from keyferry import handlers, log, tracing
+from keyferry import handlers, log, metrics, tracing
 from keyferry.app import App
 from keyferry.cli import sealed
 from keyferry.errors import SyncError
@@ -112,6 +113,7 @@ def run(  # noqa: PLR0913 - each is an option
         namespace=namespace,
     )
     sealed.seal()
+    metrics.BUILD.labels(version("keyferry")).set(1)
     try:
         if tracing_endpoint:
             tracing.start(tracing_endpoint, settings.identity, tracing_ratio)
@@ -154,7 +156,7 @@ async def _operate(settings: Settings) -> None:
     async with kube, lease_kube:
         app = App(kube, lease_kube, settings)
         async with probes.served(app, settings.listen), hooks.served(app, settings.webhook_listen):
-            _LOG.info("keyferry is up", extra={"listen": settings.listen})
+            _LOG.info("keyferry is up", extra={"version": version("keyferry"), "listen": settings.listen})
             await _work(app, told)
             _LOG.info("keyferry has stopped")
 

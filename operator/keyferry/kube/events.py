@@ -7,6 +7,8 @@ from keyferry.api.conditions import Condition
 from keyferry.kube.client import Json, Kube, path
 from keyferry.settings import GROUP, VERSION
 
+# A first success makes no event, so what says that all is well says that it is so again.
+_OF_A_SECRET, _OF_A_STORE = "the Secret is as the backend has it again", "the store can be used again"
 OPERATOR_NAMESPACE = "default"  # where events of cluster-scoped objects are kept by convention
 
 
@@ -29,7 +31,7 @@ def event_for(kind: str, metadata: Json, condition: Condition, now: datetime) ->
         },
         "type": type_,
         "reason": condition.reason,
-        "message": condition.message or condition.reason,
+        "message": condition.message or (_OF_A_SECRET if kind == "ExternalSecret" else _OF_A_STORE),
         "source": {"component": "keyferry"},
         "reportingComponent": "keyferry.dev/operator",
         "firstTimestamp": stamp,

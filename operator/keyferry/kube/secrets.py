@@ -115,12 +115,13 @@ async def withdraw(kube: Kube, key: Key, manager: str, *, uid: str) -> None:
         return
 
 
-async def delete(kube: Kube, key: Key, *, uid: str) -> None:
-    """Delete that very Secret. One that is gone already, or is another by now, is fine."""
+async def delete(kube: Kube, key: Key, *, uid: str) -> bool:
+    """Delete that very Secret. One that is gone already, or is another by now, is fine: then it says False."""
     try:
         await kube.send("DELETE", _at(key), body={"preconditions": {"uid": uid}}, accept=METADATA)
     except (NotFound, Conflict):
-        return
+        return False
+    return True
 
 
 async def _apply(kube: Kube, key: Key, body: Json, manager: str, *, force: bool) -> tuple[int, Json]:

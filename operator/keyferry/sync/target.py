@@ -2,6 +2,7 @@
 
 import hmac
 import json
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from secrets import token_bytes
@@ -13,10 +14,13 @@ from keyferry.kube.client import Json, Kube
 from keyferry.kube.errors import Conflict
 from keyferry.kube.secrets import SecretMeta
 from keyferry.kube.watched import Watched
+from keyferry.log import about
 from keyferry.render.secret import body
 from keyferry.sync.outcome import Deed, Outcome
 from keyferry.sync.situation import Situation
 from keyferry.values import Key
+
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
@@ -97,9 +101,17 @@ class Targets:
     async def _delete(self, now: Situation) -> None:
         target = self.watched.secrets.get(now.target_key)
         if target and target.made and target.owner == now.key.name:
-            await secrets.delete(self.kube, now.target_key, uid=target.uid)
+            await self._remove(
+                now, now.target_key, target, "the backend has nothing of it any more (deletionPolicy: Delete)"
+            )
         elif target and now.spec.target.creation_policy is CreationPolicy.MERGE:
             await secrets.withdraw(self.kube, now.target_key, now.manager, uid=target.uid)
+
+    async def _remove(self, now: Situation, at: Key, target: SecretMeta, why: str) -> None:
+        """Delete a Secret. What is gone tells nobody any more where it went: so the log does."""
+        if await secrets.delete(self.kube, at, uid=target.uid):
+            fields = about("ExternalSecret", now.key.namespace, now.key.name, "SecretDeleted")
+            _LOG.info("ExternalSecret %s: SecretDeleted: Secret %s: %s", now.key, at, why, extra=fields)
 
     async def _leave_former(self, now: Situation) -> None:
         """After a change of target.name, take away what was left under former ones, by this process or an earlier."""
@@ -108,7 +120,7 @@ class Targets:
             for former in self.watched.by_owner.of(now.key) - {at}:
                 meta = self.watched.secrets[former]
                 if meta.controller == now.body["metadata"]["uid"]:  # else an orphan, be it of a namesake: meant to stay
-                    await secrets.delete(self.kube, former, uid=meta.uid)
+                    await self._remove(now, former, meta, f"target.name is {at.name} now")
         if policy is CreationPolicy.MERGE:
             await self._leave_merged(now)
 

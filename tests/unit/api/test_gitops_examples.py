@@ -13,6 +13,7 @@ from tests.unit.api.paths import paths
 FOLDER = Path(__file__).resolve().parents[3] / "examples" / "gitops"
 FILES = sorted(FOLDER.rglob("*.yaml"))
 SPECS = {kind.kind: kind.spec for kind in KINDS}
+VERSION = yaml.safe_load((FOLDER.parents[1] / "helm" / "keyferry" / "Chart.yaml").read_text())["appVersion"]
 WAVE = "argocd.argoproj.io/sync-wave"
 
 
@@ -55,6 +56,26 @@ def test_each_kustomization_waits_for_the_one_before_and_in_one_way():
     names = [each["metadata"]["name"] for each in found]
     assert [each["spec"].get("dependsOn") for each in found] == [None, *([{"name": name}] for name in names[:-1])]
     assert [each["spec"].get("wait", False) ^ ("healthChecks" in each["spec"]) for each in found] == [True] * 3
+
+
+def test_the_operator_is_installed_at_a_release_and_not_at_whatever_was_merged_last():
+    (argo,) = manifests("argocd/operator.yaml")
+    source, release = manifests("flux/operator.yaml")
+    assert argo["spec"]["source"]["targetRevision"] == f"v{VERSION}"
+    assert source["spec"]["ref"] == {"tag": f"v{VERSION}"}
+    assert release["spec"]["chart"]["spec"]["reconcileStrategy"] == "Revision"  # else a tag may be passed over
+
+
+def test_a_release_that_fails_once_is_tried_again():
+    _, release = manifests("flux/operator.yaml")
+    assert [release["spec"][verb]["remediation"]["retries"] for verb in ("install", "upgrade")] == [3, 3]
+
+
+def test_a_team_that_is_synced_too_early_is_synced_again_for_as_long_as_it_takes():
+    """Argo CD of itself gives up after five tries (controller/appcontroller.go, autoSync)."""
+    (team,) = manifests("argocd/team.yaml")
+    retry = team["spec"]["syncPolicy"]["retry"]
+    assert (retry["limit"], retry["backoff"]["maxDuration"]) == (-1, "5m")
 
 
 def test_nothing_is_ignored_in_a_comparison():

@@ -127,14 +127,14 @@ async def test_withdrawing_from_or_deleting_what_is_gone_is_fine(uid: str):
     if uid == "another":
         await made(kube, k="v")
     await secrets.withdraw(kube, KEY, OURS, uid=uid)
-    await secrets.delete(kube, KEY, uid=uid)
+    assert not await secrets.delete(kube, KEY, uid=uid)
     assert kube.objects.keys() == ({("secrets", "team", "es")} if uid == "another" else set())
 
 
 async def test_that_very_secret_is_deleted():
     kube = FakeKube()
     meta = await made(kube, k="v")
-    await secrets.delete(kube, KEY, uid=meta.uid)
+    assert await secrets.delete(kube, KEY, uid=meta.uid)
     assert kube.objects == {}
 
 
@@ -250,7 +250,7 @@ def test_an_event_of_a_cluster_store_has_a_namespace_and_always_a_message():
     event = events.event_for("ClusterSecretStore", metadata, condition(message=""), datetime(2026, 1, 1, tzinfo=UTC))
     assert event["metadata"]["namespace"] == "default"
     assert len(event["metadata"]["generateName"]) <= 248
-    assert event["message"] == "AuthFailed"
+    assert event["message"] == "the store can be used again"
 
 
 def cluster(kube: FakeKube, namespace: str = "team") -> StoreCluster:

@@ -69,6 +69,22 @@ async def test_a_secret_that_was_renamed_as_it_went_is_gone_under_both_names():
         assert world.reason() == "RemoteSecretMissing"
 
 
+async def test_a_secret_that_goes_leaves_a_line_in_the_log_that_says_why(caplog: pytest.LogCaptureFixture):
+    caplog.set_level("INFO")
+    said = f"ExternalSecret {TEAM}/es: SecretDeleted: Secret"
+    async with World() as world:
+        await made(world, "Delete")
+        target = {"name": "renamed", "deletionPolicy": "Delete"}
+        world.external_secret(data=[item(), item("z", "z")], target=target)
+        await world.rest(5)
+        gone(world, "k", "z")
+        await world.rest(90)
+        assert [line.getMessage() for line in caplog.records if line.__dict__.get("reason") == "SecretDeleted"] == [
+            f"{said} {TEAM}/es: target.name is renamed now",
+            f"{said} {TEAM}/renamed: the backend has nothing of it any more (deletionPolicy: Delete)",
+        ]
+
+
 @pytest.mark.parametrize("policy", ["Delete", "Merge"])
 async def test_nothing_is_lost_or_said_to_be_at_the_first_look(policy: str):
     async with World() as world:

@@ -326,6 +326,12 @@ async def test_events_tell_of_transitions_only():
             ("SecretStore", "Normal", "Ready"),
             ("SecretStore", "Warning", "BackendUnavailable"),
         ]
+        assert {each["message"] for each in told} == {
+            "down",
+            "SecretStore team/store: down",
+            "the Secret is as the backend has it again",
+            "the store can be used again",
+        }
 
 
 async def test_a_backend_whose_check_has_a_bug_is_told_and_logged_without_its_text(caplog: pytest.LogCaptureFixture):

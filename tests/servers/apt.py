@@ -3,8 +3,10 @@
 import os
 import shutil
 import subprocess
+from collections.abc import Callable
 
-from tests.image import patience
+from tests.controlplane import binaries
+from tests.servers import patience
 
 INSTALLED_WITHIN = 600.0
 
@@ -20,16 +22,16 @@ def require(*programs: str) -> None:
         install(*missing)
 
 
-def install(*packages: str) -> None:
+def install(*packages: str, say: Callable[[str], None] = binaries.say) -> None:
     """Install packages. Raises Missing where that is impossible, CommandFailed where it did not work."""
     names = " ".join(packages)
-    if shutil.which("apt-get") is None or os.geteuid() != 0:
-        raise Missing(f"install {names} (it is done by itself only for root, and with apt-get)")
-    quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    root = [] if os.geteuid() == 0 else ["sudo", "-n"]
+    if shutil.which("apt-get") is None or (root and shutil.which("sudo") is None):
+        raise Missing(f"install {names} (it is done by itself only for root, or by sudo, and with apt-get)")
 
     def apt_get(*words: str) -> None:
-        what = f"apt-get {words[0]} {names}"
-        patience.run(["apt-get", *words], what, within=INSTALLED_WITHIN, environment=quiet)
+        quiet = [*root, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", *words]
+        patience.run(quiet, f"apt-get {words[0]} {names}", within=INSTALLED_WITHIN, say=say)
 
     wanted = ("install", "--yes", "--no-install-recommends", *packages)
     try:

@@ -4,9 +4,10 @@ import os
 import subprocess
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 
-from tests.controlplane.binaries import say
+from tests.controlplane import binaries
 
 REPORT_EVERY = 15.0
 
@@ -15,8 +16,15 @@ class CommandFailed(Exception):
     """It ended with an error, or not in time; the text ends with its last words."""
 
 
-def run(command: Sequence[str], what: str, *, within: float, environment: Mapping[str, str] = os.environ) -> None:
-    """Run it, with a line now and then that shows that it lives."""
+def run(
+    command: Sequence[str | Path],
+    what: str,
+    *,
+    within: float,
+    environment: Mapping[str, str] = os.environ,
+    say: Callable[[str], None] = binaries.say,
+) -> None:
+    """Run it to its end, within some seconds; a line now and then shows that it lives. Raises CommandFailed."""
     say(what)
     started = time.monotonic()
     with (
@@ -26,7 +34,7 @@ def run(command: Sequence[str], what: str, *, within: float, environment: Mappin
         ) as running,
     ):
         try:
-            _watch(running, what, started + within)
+            _watch(running, what, started + within, say)
         except BaseException:
             running.terminate()
             raise
@@ -37,7 +45,7 @@ def run(command: Sequence[str], what: str, *, within: float, environment: Mappin
     say(f"  done in {time.monotonic() - started:.0f} s")
 
 
-def _watch(running: subprocess.Popen[str] | subprocess.Popen[bytes], what: str, until: float) -> None:
+def _watch(running: subprocess.Popen[bytes], what: str, until: float, say: Callable[[str], None]) -> None:
     started = time.monotonic()
     while time.monotonic() < until:
         try:
