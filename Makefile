@@ -21,10 +21,10 @@ UV := $(BIN)/python .ci/uv.py
 
 .PHONY: help setup controlplane servers fmt lint types imports generate check static format-check generated
 .PHONY: docs docs-serve
-.PHONY: test test-unit test-cluster image-test image-for-tests demo up bench image kind kind-down lock clean
+.PHONY: test test-unit test-cluster e2e image-test image-for-tests demo up bench image kind kind-down lock clean
 
 help: ## List these commands
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 ## Set-up
 
@@ -148,6 +148,10 @@ kind: image ## A kind cluster with Keyferry in it (needs Docker, kind, kubectl a
 	helm upgrade --install keyferry helm/keyferry --kube-context kind-$(CLUSTER) --namespace keyferry-system \
 		--create-namespace --set image.repository=$(firstword $(subst :, ,$(IMAGE))) \
 		--set image.tag=$(lastword $(subst :, ,$(IMAGE))) --set persistence.enabled=true --wait --timeout 3m
+
+e2e: $(INSTALLED) ## Keyferry installed, used, upgraded and uninstalled in a kind cluster of the tests' own (needs the same)
+	$(BIN)/python -m tests.e2e
+	$(BIN)/pytest tests/e2e --where=kind
 
 kind-down: ## Delete that cluster
 	kind delete cluster --name $(CLUSTER)

@@ -93,10 +93,10 @@ class Place(ABC):
         run(command, self._environment, stdin)
 
 
-def run(command: list[str], environment: Mapping[str, str], stdin: str = "") -> str:
+def run(command: list[str], environment: Mapping[str, str], stdin: str = "", *, within: float = WITHIN) -> str:
     """What it prints. Raises CommandFailed."""
     done = subprocess.run(
-        command, input=stdin, env=dict(environment), capture_output=True, text=True, check=False, timeout=WITHIN
+        command, input=stdin, env=dict(environment), capture_output=True, text=True, check=False, timeout=within
     )
     if done.returncode != 0:
         raise CommandFailed(f"{' '.join(command)} ended with {done.returncode}: {done.stderr}{done.stdout}")

@@ -10,7 +10,7 @@ from tests.e2e.place import NAMESPACE, CommandFailed, Place
 from tests.e2e.tenant import Tenant
 from tests.e2e.version import CURRENT
 
-pytestmark = pytest.mark.timeout(900)  # on kind an image is built, and pods start
+pytestmark = pytest.mark.timeout(3600)  # on kind images are built, and pods start; here each command has its own limit
 
 
 def values(tenant: Tenant) -> dict[str, Any]:
