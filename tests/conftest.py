@@ -29,6 +29,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         wanted.update(server for name, server in SERVERS.items() if {name, f"sql_{name}"} & names)
 
 
+@pytest.hookimpl(optionalhook=True)  # pytest -p no:xdist
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling | None:
     """With --dist=loadfile, and else xdist's own."""
     return FilesByMode(config, log) if config.getoption("dist") == "loadfile" else None
