@@ -29,7 +29,7 @@ class Kept:
 
 @dataclass(slots=True)
 class Tenant:
-    """A namespace with stores of its own, and where `source` is not empty, one that they read from."""
+    """A namespace with stores of its own, and one that they read from."""
 
     place: Place
     shared: bool  # whether there is a ClusterSecretStore, too
