@@ -1,5 +1,6 @@
 """What every cluster test may ask for: a Kubernetes API, a namespace of its own, the operator as it is deployed."""
 
+import contextlib
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
@@ -8,10 +9,19 @@ from typing import Any
 
 import pytest
 
+from tests.cluster.mode import Mode, Reach, modes_of
 from tests.controlplane import ControlPlane, DeployedOperator, free_port, install, render_chart, uninstall
+from tests.controlplane.api import RequestFailed
 from tests.controlplane.chart import Manifest
 
 Deploy = Callable[..., DeployedOperator]
+
+
+@pytest.hookimpl(tryfirst=True)  # so that the mode stands first in a test's id
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Whatever asks for `mode`, be it by a world, runs in each."""
+    if "mode" in metafunc.fixturenames:
+        metafunc.parametrize("mode", modes_of(metafunc), scope="module", ids=str)
 
 
 @pytest.fixture(scope="session")
@@ -27,12 +37,23 @@ def crds(plane: ControlPlane) -> None:
     install(plane, [m for m in render_chart(plane.binaries, {}) if m["kind"] == "CustomResourceDefinition"])
 
 
+@pytest.fixture(scope="module")
+def reach(request: pytest.FixtureRequest, mode: Mode) -> Reach:
+    """Where a module's operator works: in namespaces mode, in as many namespaces as its tests may ask for."""
+    own = [item for item in request.session.items if item.path == request.path and isinstance(item, pytest.Function)]
+    tests = sum(hasattr(item, "callspec") and item.callspec.params.get("mode") is mode for item in own)
+    return Reach(mode, tests + tests // 2 + 4)
+
+
 @pytest.fixture
 def namespace(plane: ControlPlane) -> Iterator[str]:
     """A fresh namespace. Nobody waits for its deletion, which takes Kubernetes five seconds and more."""
     name = f"test-{uuid.uuid4().hex[:8]}"
     plane.request("POST", "/api/v1/namespaces", {"metadata": {"name": name}})
     yield name
+    for kind in ("externalsecrets", "secretstores"):  # else the next module's operator would see them
+        with contextlib.suppress(RequestFailed):  # the kind itself may not be there
+            plane.request("DELETE", f"/apis/keyferry.dev/v1alpha1/namespaces/{name}/{kind}")
     plane.request("DELETE", f"/api/v1/namespaces/{name}")
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.cluster.mode import Reach
 from tests.cluster.team import Team, disband, team_in
 from tests.cluster.world import World, world_of
 from tests.controlplane import ControlPlane
@@ -11,9 +12,9 @@ from tests.standins.aws import AwsStandIn
 
 
 @pytest.fixture(scope="module")
-def world(plane: ControlPlane, crds: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    """One running operator for all tests of a module."""
-    with world_of(plane, tmp_path_factory.mktemp("operator")) as made:
+def world(plane: ControlPlane, crds: None, tmp_path_factory: pytest.TempPathFactory, reach: Reach) -> Iterator[World]:
+    """One running operator for all tests of a module, in each of the modes."""
+    with world_of(plane, tmp_path_factory.mktemp("operator"), reach=reach) as made:
         made.start()
         yield made
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from tests.cluster.mode import Mode, SharedStore
 from tests.cluster.world import KEYFERRY, Manifest
 from tests.standins.aws import AwsStandIn
 from tests.standins.aws_iam import AccessKey
@@ -15,16 +16,20 @@ def external_secret(
     namespace: str,
     name: str = "db",
     *,
-    store: str,
+    store: str | SharedStore,
     keys: Mapping[str, str] | None = None,
     every: str = HOUR,
     kind: str = "ClusterSecretStore",
     **spec: Any,
 ) -> Manifest:
-    """An ExternalSecret. `keys`: from the Secret's keys to the store's; by default `value` is the key of its name."""
+    """An ExternalSecret. `keys`: from the Secret's keys to the store's; by default `value` is the key of its name.
+
+    `kind` is of a store that is given by its name.
+    """
+    reference = {"kind": kind, "name": store} if isinstance(store, str) else {"kind": store.kind, "name": store.name}
     wanted = {"value": name} if keys is None and "dataFrom" not in spec else keys or {}
     listed = {"data": data(wanted.items())} if wanted else {}
-    asked = {"secretStoreRef": {"kind": kind, "name": store}, "refreshInterval": every, **listed, **spec}
+    asked = {"secretStoreRef": reference, "refreshInterval": every, **listed, **spec}
     return _manifest("ExternalSecret", name, asked, namespace)
 
 
@@ -41,6 +46,25 @@ def secret_store(namespace: str, name: str, provider: Mapping[str, Any], **spec:
 def cluster_store(name: str, provider: Mapping[str, Any], **spec: Any) -> Manifest:
     """A store for all namespaces."""
     return _manifest("ClusterSecretStore", name, {"provider": dict(provider), **spec})
+
+
+def shared_store(store: SharedStore, provider: Mapping[str, Any], **spec: Any) -> Manifest:
+    """A team's shared store. Its references name the team's namespace, and its spec is a ClusterSecretStore's."""
+    if store.mode is Mode.CLUSTER:
+        return cluster_store(store.name, provider, **spec)
+    served = spec.pop("namespaces", {"names": [store.namespace]})
+    assert served == {"names": [store.namespace]}, "a SecretStore serves its own namespace"
+    own = {"mapping": {"by": "Tags"}} | spec  # else it would map by Names
+    return secret_store(
+        store.namespace, store.name, _within(store.namespace, dict(provider)), **_within(store.namespace, own)
+    )
+
+
+def _within(namespace: str, value: Any) -> Any:
+    """The same with references that name no namespace, as those of a SecretStore must."""
+    if not isinstance(value, dict):
+        return value
+    return {key: _within(namespace, each) for key, each in value.items() if (key, each) != ("namespace", namespace)}
 
 
 def aws_provider(

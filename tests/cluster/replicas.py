@@ -86,9 +86,9 @@ def leases_of(world: World) -> str:
 
 def team_on_shard(world: World, aws: AwsStandIn, shard: int, shards: int) -> Team:
     """A new team whose store belongs to this shard."""
-    names = (store_at_rest() for _ in itertools.count())
-    store = next(name for name in names if shard_of(f"ClusterSecretStore {name}", shards) == shard)
     namespace = world.namespace()
+    stores = (store_at_rest(world.mode, namespace) for _ in itertools.count())
+    store = next(store for store in stores if shard_of(store.label, shards) == shard)
     world.apply(aws_login(namespace, aws.admin))
     team = Team(world, aws, namespace, store, {"refresh": {"timeout": "10s"}})
     team.configure()

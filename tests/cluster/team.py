@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from keyferry.schedule.backoff import next_beat
-from tests.cluster.manifests import HOUR, aws_login, aws_provider, cluster_store, external_secret
+from tests.cluster.manifests import HOUR, aws_login, aws_provider, external_secret, shared_store
+from tests.cluster.mode import Mode, SharedStore
 from tests.cluster.world import WITHIN, Manifest, Ready, World
 from tests.standins.aws import AwsStandIn
 from tests.standins.aws_iam import AccessKey
@@ -17,7 +18,7 @@ from tests.standins.aws_iam import AccessKey
 
 @dataclass(slots=True)
 class Team:
-    """A namespace, an AWS account of its own and a ClusterSecretStore by tags between them.
+    """A namespace, an AWS account of its own and a shared store by tags between them.
 
     Nothing that its test does to the backend or the store can be felt by another test.
     """
@@ -25,7 +26,7 @@ class Team:
     world: World
     aws: AwsStandIn
     namespace: str
-    store: str
+    store: SharedStore
     spec: dict[str, Any] = field(default_factory=dict)
     queue: str = ""  # the URL of one that tells the store of changes
 
@@ -46,12 +47,12 @@ class Team:
         """Apply the store with more in its spec than there was."""
         self.spec |= spec
         provider = aws_provider(self.aws, self.namespace, queue=self.queue)
-        self.world.apply(cluster_store(self.store, provider, **self.spec))
+        self.world.apply(shared_store(self.store, provider, **self.spec))
 
     def force(self, value: str, name: str = "") -> None:
         """Set the refresh annotation of an ExternalSecret, or of the store."""
-        kind, namespace = ("ExternalSecret", self.namespace) if name else ("ClusterSecretStore", "")
-        self.world.annotate(kind, namespace, name or self.store, {"keyferry.dev/refresh": value})
+        place = ("ExternalSecret", self.namespace, name) if name else self.store.place
+        self.world.annotate(*place, {"keyferry.dev/refresh": value})
 
     def holds(self, name: str = "db", *, within: float = WITHIN, **data: bytes) -> None:
         """Return when the Secret holds just this."""
@@ -63,11 +64,15 @@ class Team:
 
     def store_says(self, reason: str, *, within: float = WITHIN) -> Ready:
         """Return when the store's Ready condition has this reason."""
-        return self.world.await_ready("", self.store, reason, kind="ClusterSecretStore", within=within)
+        return self.world.await_store(self.store, reason, within=within)
+
+    def store_status(self) -> Manifest:
+        """The store's status, empty while it has none."""
+        return self.world.status(*self.store.place)
 
     def listening(self) -> str:
         """The reason of the store's Listening condition, empty where it has none."""
-        conditions = self.world.status("ClusterSecretStore", "", self.store).get("conditions") or ()
+        conditions = self.store_status().get("conditions") or ()
         return next((each["reason"] for each in conditions if each["type"] == "Listening"), "")
 
     def listens(self, reason: str = "Listening", *, within: float = WITHIN) -> None:
@@ -137,9 +142,10 @@ class Team:
         return self.world.writes(self.namespace)
 
 
-def store_at_rest(prefix: str = "ClusterSecretStore ") -> str:
-    """A store's name whose hourly rhythm does not beat while its test runs: when it does is in the name."""
-    return next(name for name in (f"aws-{uuid.uuid4().hex[:8]}" for _ in itertools.count()) if rests(f"{prefix}{name}"))
+def store_at_rest(mode: Mode, namespace: str) -> SharedStore:
+    """A store whose hourly rhythm does not beat while its test runs: when it does is in its name."""
+    stores = (SharedStore(mode, namespace, f"aws-{uuid.uuid4().hex[:8]}") for _ in itertools.count())
+    return next(store for store in stores if rests(store.label))
 
 
 def rests(store: str) -> bool:
@@ -150,7 +156,7 @@ def rests(store: str) -> bool:
 def team_in(world: World, aws: AwsStandIn, **spec: Any) -> Team:
     """A new team. Its store has the spec given; refresh limits that make a test wait are none of it."""
     namespace = world.namespace()
-    team = Team(world, aws, namespace, store_at_rest(), {"refresh": {"timeout": "2s"}, **spec})
+    team = Team(world, aws, namespace, store_at_rest(world.mode, namespace), {"refresh": {"timeout": "2s"}, **spec})
     world.apply(aws_login(namespace, aws.admin))
     team.configure()
     return team
@@ -159,4 +165,4 @@ def team_in(world: World, aws: AwsStandIn, **spec: Any) -> Team:
 def disband(team: Team) -> None:
     """Take the team's store and ExternalSecrets away, so that nobody asks a backend that is gone."""
     team.world.clear(team.namespace)
-    team.world.delete("ClusterSecretStore", "", team.store)
+    team.world.delete(*team.store.place)

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from tests.cluster.canaries import Canaries, escaped
-from tests.cluster.manifests import cluster_store, external_secret, secret, secret_store
+from tests.cluster.manifests import external_secret, secret, secret_store, shared_store
+from tests.cluster.mode import Reach, SharedStore
 from tests.cluster.world import World, world_of
 from tests.controlplane import ControlPlane
 from tests.standins.azure import AzureStandIn
@@ -20,10 +21,10 @@ ISSUER, AUDIENCE = "https://kubernetes.default.svc", "api://AzureADTokenExchange
 
 
 @pytest.fixture(scope="module")
-def world(plane: ControlPlane, crds: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    """An operator that logs all that it ever logs."""
-    values = {"log": {"level": "debug", "format": "json"}}
-    with world_of(plane, tmp_path_factory.mktemp("operator"), values) as made:
+def world(plane: ControlPlane, crds: None, tmp_path_factory: pytest.TempPathFactory, reach: Reach) -> Iterator[World]:
+    """An operator that logs all that it ever logs, and whose tenants may ask this machine by its number only."""
+    values = {"log": {"level": "debug", "format": "json"}, "allowedEndpoints": ["https://127.0.0.1:*"]}
+    with world_of(plane, tmp_path_factory.mktemp("operator"), values, reach=reach) as made:
         made.start()
         yield made
 
@@ -37,6 +38,10 @@ class Tenant:
     namespace: str
     app: App
     canaries: Canaries
+
+    @property
+    def store(self) -> SharedStore:
+        return self.world.shared(self.namespace, f"azure-{self.namespace}")
 
     def put(self, key: str, value: str) -> None:
         """Give the vault a secret for this namespace under that key, or a new value of it."""
@@ -53,13 +58,12 @@ class Tenant:
 
     def configure(self, login: dict[str, Any], reason: str) -> str:
         """Apply the shared store with this login; its message, once it has that reason."""
-        store = cluster_store(f"azure-{self.namespace}", self.provider(login), refresh={"timeout": "2s"})
-        self.world.apply(store)
-        return self.world.await_ready("", f"azure-{self.namespace}", reason, kind="ClusterSecretStore").message
+        self.world.apply(shared_store(self.store, self.provider(login), refresh={"timeout": "2s"}))
+        return self.world.await_store(self.store, reason).message
 
     def declare(self, **spec: Any) -> None:
         """Apply an ExternalSecret of the shared store."""
-        self.world.apply(external_secret(self.namespace, store=f"azure-{self.namespace}", every="1s", **spec))
+        self.world.apply(external_secret(self.namespace, store=self.store, every="1s", **spec))
 
     def holds(self, value: str) -> None:
         """Return when the Secret holds just this."""
@@ -83,7 +87,7 @@ def tenant(world: World) -> Iterator[Tenant]:
             world.account(namespace, name, AUDIENCE)
         world.apply(secret(namespace, "azure-ca", {"ca.crt": azure.ca.pem}))
         world.apply(secret(namespace, "azure-login", {"secret": canaries.word("login")}))
-        yield Tenant(world, azure, namespace, app, canaries)
+        yield (made := Tenant(world, azure, namespace, app, canaries))
         try:
             assert escaped(world, canaries) == {}
             tokens = [call.headers["authorization"] for call in azure.calls if "authorization" in call.headers]
@@ -91,7 +95,7 @@ def tenant(world: World) -> Iterator[Tenant]:
             assert not [token for token in tokens if token.removeprefix("Bearer ") in world.operator.log]
         finally:
             world.clear(namespace)
-            world.delete("ClusterSecretStore", "", f"azure-{namespace}")
+            world.delete(*made.store.place)
 
 
 def test_a_value_travels_with_the_api_servers_own_token_and_its_rotation_follows(tenant: Tenant):
@@ -115,11 +119,12 @@ def test_another_service_accounts_token_is_refused_with_what_the_application_mus
 
 
 def test_a_team_cannot_point_its_own_store_at_a_host_that_nobody_allowed(tenant: Tenant):
-    own = secret_store(tenant.namespace, "own", tenant.provider(SECRET, cluster=False))
-    tenant.world.apply(own)
+    provider, elsewhere = tenant.provider(SECRET, cluster=False), tenant.azure.url.replace("127.0.0.1", "localhost")
+    provider["azure"]["vault"] = elsewhere
+    tenant.world.apply(secret_store(tenant.namespace, "own", provider))
     said = tenant.world.await_ready(tenant.namespace, "own", "SpecInvalid", kind="SecretStore").message
 
-    assert f"--allow-endpoint={tenant.azure.url}" in said
+    assert f"--allow-endpoint={elsewhere}" in said
     assert tenant.azure.calls == []
     tenant.configure(SECRET, "Ready")
 

@@ -136,12 +136,12 @@ def test_a_cluster_store_by_names_that_does_not_say_who_may_use_it_is_refused_at
     provider = aws_provider(team.aws, team.namespace)
 
     with pytest.raises(RequestFailed, match=r"say in spec.namespaces who may use the store"):
-        team.world.apply(cluster_store(team.store, provider, mapping={"by": "Names"}))
+        team.world.apply(cluster_store(team.store.name, provider, mapping={"by": "Names"}))
 
 
 def test_a_cluster_store_whose_login_is_in_no_namespace_is_refused_at_apply(team):
     with pytest.raises(RequestFailed, match=r"accessKeyIdSecretRef\.namespace: Required value"):
-        team.world.apply(cluster_store(team.store, aws_provider(team.aws, team.namespace, cluster=False)))
+        team.world.apply(cluster_store(team.store.name, aws_provider(team.aws, team.namespace, cluster=False)))
 
 
 # ExternalSecrets

@@ -10,6 +10,7 @@ import pytest
 
 from tests.cluster.canaries import Canaries, escaped
 from tests.cluster.manifests import external_secret, secret, secret_store, sql_provider
+from tests.cluster.mode import Reach
 from tests.cluster.team import Team, disband, team_in
 from tests.cluster.world import World, world_of
 from tests.controlplane import ControlPlane
@@ -32,10 +33,10 @@ def test_a_canary_is_known_in_all_its_shapes():
 
 
 @pytest.fixture(scope="module")
-def world(plane: ControlPlane, crds: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+def world(plane: ControlPlane, crds: None, tmp_path_factory: pytest.TempPathFactory, reach: Reach) -> Iterator[World]:
     """An operator that logs all that it ever logs."""
     values = {"log": {"level": "debug", "format": "json"}}
-    with world_of(plane, tmp_path_factory.mktemp("operator"), values) as made:
+    with world_of(plane, tmp_path_factory.mktemp("operator"), values, reach=reach) as made:
         made.start()
         yield made
 

@@ -1,4 +1,7 @@
-"""What a thousand ExternalSecrets cost the backend and the API server. Counts, not times: they are exact."""
+"""What a thousand ExternalSecrets cost the backend and the API server. Counts, not times: they are exact.
+
+In namespaces mode each team has a store of its own: there it is one team's five hundred.
+"""
 
 import math
 import time
@@ -9,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from tests.cluster.manifests import HOUR, aws_login, aws_provider, cluster_store, external_secret
+from tests.cluster.manifests import HOUR, aws_login, aws_provider, external_secret, shared_store
+from tests.cluster.mode import Mode, Reach, SharedStore
 from tests.cluster.team import disband, store_at_rest, team_in
 from tests.cluster.world import World, world_of
 from tests.standins.aws import AwsStandIn
@@ -18,11 +22,10 @@ pytest_plugins = ["tests.cluster.fixtures"]
 
 pytestmark = pytest.mark.timeout(600)  # for all of a thousand's first sync on a busy machine; a minute where it is not
 
-NAMESPACES, EACH = 10, 100
-MANY = NAMESPACES * EACH
+TEAMS = {Mode.CLUSTER: 10, Mode.NAMESPACES: 1}
+EACH = {Mode.CLUSTER: 100, Mode.NAMESPACES: 500}
 PAGE, BATCH = 100, 20  # what AWS gives with one call
 STALLS = 3  # a batch that waits for company for a second goes without: so often may the machine have stood still
-PAGES = math.ceil(MANY / PAGE)
 BEATING = "10s"
 LONG = 200.0
 CHECK = Counter({"ListSecrets": 1, "BatchGetSecretValue": 1})  # what it costs to find out what a login may do
@@ -37,11 +40,6 @@ class Bill:
     writes: Counter[str]
     syncs: int
 
-    @property
-    def passes(self) -> int:
-        """How many times all of the thousand were looked at; one or two more may have been looked at once more."""
-        return self.syncs // MANY
-
     def __sub__(self, earlier: "Bill") -> "Bill":
         return Bill(self.calls - earlier.calls, self.writes - earlier.writes, self.syncs - earlier.syncs)
 
@@ -52,16 +50,31 @@ class Thousand:
 
     world: World
     aws: AwsStandIn
-    store: str
+    store: SharedStore
     teams: list[str]
+    each: int  # how many a team has
     first: Bill | None = None
+
+    @property
+    def many(self) -> int:
+        """How many there are."""
+        return len(self.teams) * self.each
+
+    @property
+    def pages(self) -> int:
+        """How many calls a look at the catalogue takes."""
+        return math.ceil(self.many / PAGE)
+
+    def passes(self, spent: Bill) -> int:
+        """How many times all of them were looked at; one or two more may have been looked at once more."""
+        return spent.syncs // self.many
 
     def declare(self, every: str) -> None:
         """Apply them, all with this interval."""
         self.world.apply_all(
             external_secret(team, f"s{number}", store=self.store, every=every)
             for team in self.teams
-            for number in range(EACH)
+            for number in range(self.each)
         )
 
     def bill(self) -> Bill:
@@ -76,12 +89,12 @@ class Thousand:
     def reads(self, *, since: int = 0, up_to: int | None = None) -> Counter[str]:
         """How often each value was read by these calls; the check of a login asks for none that is there."""
         calls = [call for call in self.aws.calls.all()[since:up_to] if call.action == "BatchGetSecretValue"]
-        there = {self.aws.arn(f"{team}/s{number}") for team in self.teams for number in range(EACH)}
+        there = {self.aws.arn(f"{team}/s{number}") for team in self.teams for number in range(self.each)}
         return Counter(id_ for call in calls for id_ in call.ids if id_ in there)
 
     def refresh(self) -> None:
         """Return when each has been looked at once more."""
-        self.world.await_syncs(self.world.syncs() + MANY, within=LONG)
+        self.world.await_syncs(self.world.syncs() + self.many, within=LONG)
 
     def rotate(self, names: list[str]) -> None:
         """Rotate them all between two looks at the catalogue."""
@@ -97,22 +110,23 @@ class Thousand:
         """Whether the last look at the catalogue has its answer to the last page. While the lock is held this holds."""
         looks = [call.params for call in self.aws.calls.all("ListSecrets") if call.params.get("MaxResults") != 1]
         pages = [not look.get("NextToken") for look in reversed(looks)].index(True) + 1
-        return pages == PAGES and not self.aws.calls.pending
+        return pages == self.pages and not self.aws.calls.pending
 
 
 @pytest.fixture(scope="module")
-def thousand(plane, crds, tmp_path_factory) -> Iterator[Thousand]:
+def thousand(plane, crds, tmp_path_factory, mode) -> Iterator[Thousand]:
     """All of them synced by an operator that never saw them before."""
-    with AwsStandIn() as aws, world_of(plane, tmp_path_factory.mktemp("operator")) as world:
-        made = Thousand(world, aws, store_at_rest(), [world.namespace() for _ in range(NAMESPACES)])
-        world.apply(aws_login(made.teams[0], aws.admin))
-        world.apply(cluster_store(made.store, aws_provider(aws, made.teams[0]), **FREE))
+    with AwsStandIn() as aws, world_of(plane, tmp_path_factory.mktemp("operator"), reach=Reach(mode, 2)) as world:
+        teams = [world.namespace() for _ in range(TEAMS[mode])]
+        made = Thousand(world, aws, store_at_rest(mode, teams[0]), teams, EACH[mode])
+        world.apply(aws_login(teams[0], aws.admin))
+        world.apply(shared_store(made.store, aws_provider(aws, teams[0]), **FREE))
         for team in made.teams:
-            for number in range(EACH):
+            for number in range(made.each):
                 aws.put(f"{team}/s{number}", f"old {team}/s{number}", {"namespace": team, "key": f"s{number}"})
         made.declare(HOUR)
         world.start()
-        world.await_syncs(MANY, reason="Synced", within=LONG)
+        world.await_syncs(made.many, reason="Synced", within=LONG)
         made.first = made.bill()
         yield made
 
@@ -122,7 +136,7 @@ def beating(thousand: Thousand) -> Thousand:
     """The same with an interval so short that a test sees it pass."""
     synced = thousand.world.syncs()
     thousand.declare(BEATING)
-    thousand.world.await_syncs(synced + MANY, within=LONG)
+    thousand.world.await_syncs(synced + thousand.many, within=LONG)
     return thousand
 
 
@@ -130,17 +144,17 @@ def test_the_first_sync_costs_one_sweep_a_call_for_every_twenty_values_and_two_w
     first = thousand.first
 
     batches = first.calls["BatchGetSecretValue"] - CHECK["BatchGetSecretValue"]
-    assert first.calls["ListSecrets"] == CHECK["ListSecrets"] + PAGES
-    assert list(thousand.reads(up_to=first.calls.total()).values()) == [1] * MANY
-    assert MANY // BATCH <= batches <= MANY // BATCH + STALLS
-    assert first.writes["secrets"] == MANY
-    assert first.writes["externalsecrets/status"] == MANY
-    assert set(first.writes) == {"secrets", "externalsecrets/status", "clustersecretstores/status"}
+    assert first.calls["ListSecrets"] == CHECK["ListSecrets"] + thousand.pages
+    assert list(thousand.reads(up_to=first.calls.total()).values()) == [1] * thousand.many
+    assert 0 <= batches - thousand.many // BATCH <= STALLS
+    assert first.writes["secrets"] == thousand.many
+    assert first.writes["externalsecrets/status"] == thousand.many
+    assert set(first.writes) == {"secrets", "externalsecrets/status", f"{thousand.store.kind.lower()}s/status"}
 
 
 def test_every_secret_is_there(thousand):
     for team in thousand.teams:
-        expected = {f"s{number}": {"value": f"old {team}/s{number}".encode()} for number in range(EACH)}
+        expected = {f"s{number}": {"value": f"old {team}/s{number}".encode()} for number in range(thousand.each)}
         assert thousand.world.secrets(team) == expected
 
 
@@ -149,11 +163,11 @@ def test_a_second_start_reads_no_value_and_writes_nothing(thousand):
     before = Bill(Counter(thousand.aws.calls.counts()), thousand.world.writes(), 0)
 
     thousand.world.start()
-    thousand.world.await_syncs(MANY, within=LONG)
+    thousand.world.await_syncs(thousand.many, within=LONG)
     spent = thousand.bill() - before
 
     assert spent.writes == {}
-    assert spent.calls == CHECK + Counter({"ListSecrets": PAGES})
+    assert spent.calls == CHECK + Counter({"ListSecrets": thousand.pages})
 
 
 def test_a_refresh_with_nothing_changed_costs_one_sweep_and_writes_nothing(beating):
@@ -163,7 +177,7 @@ def test_a_refresh_with_nothing_changed_costs_one_sweep_and_writes_nothing(beati
     spent = beating.bill() - before
 
     assert spent.writes == {}
-    assert spent.calls == {"ListSecrets": PAGES * spent.passes}
+    assert spent.calls == {"ListSecrets": beating.pages * beating.passes(spent)}
 
 
 def test_ten_rotated_secrets_cost_one_batch_ten_secrets_and_ten_statuses_more(beating):
@@ -175,7 +189,7 @@ def test_ten_rotated_secrets_cost_one_batch_ten_secrets_and_ten_statuses_more(be
         beating.world.await_secret(team, "s7", {"value": f"new {team}/s7".encode()}, within=LONG)
     spent = beating.bill() - before
 
-    assert spent.calls["ListSecrets"] == PAGES * spent.passes
+    assert spent.calls["ListSecrets"] == beating.pages * beating.passes(spent)
     assert 1 <= spent.calls["BatchGetSecretValue"] <= 1 + STALLS
     assert beating.reads(since=before.calls.total()) == dict.fromkeys(map(beating.aws.arn, names), 1)
     assert spent.writes == {"secrets": len(names), "externalsecrets/status": len(names)}

@@ -172,7 +172,7 @@ def test_a_backend_that_answers_with_nothing_at_all_costs_no_secret(team, policy
 
     with team.aws.faults.during("ListSecrets", aws_faults.changing(emptied)):
         for name in MANY:
-            assert team.store in team.says("DeletionHeld", name).message
+            assert team.store.name in team.says("DeletionHeld", name).message
         held = team.world.metric("keyferry_syncs_total", reason="DeletionHeld")
         team.world.eventually(lambda: team.world.metric("keyferry_syncs_total", reason="DeletionHeld") > held + 8)
         assert {name: team.secret(name) for name in MANY} == before
@@ -209,7 +209,7 @@ def test_what_is_left_is_served_while_the_rest_is_held(team):
 def test_a_confirmation_that_came_before_does_not_hold_for_what_vanishes_later(team):
     before = settled(team, MANY, target={"deletionPolicy": "Delete"})
     team.force("yes, early")
-    team.world.eventually(lambda: team.world.status("ClusterSecretStore", "", team.store).get("refresh"))
+    team.world.eventually(lambda: team.store_status().get("refresh"))
     team.refreshes_pass(2)
 
     team.remove(*MANY)
@@ -221,7 +221,7 @@ def test_a_confirmation_that_came_before_does_not_hold_for_what_vanishes_later(t
 
 def test_an_empty_answer_after_a_restart_is_not_believed_either(team):
     before = settled(team, MANY, target={"deletionPolicy": "Delete"})
-    team.world.eventually(lambda: team.world.status("ClusterSecretStore", "", team.store).get("offered") == len(MANY))
+    team.world.eventually(lambda: team.store_status().get("offered") == len(MANY))
 
     with team.aws.faults.during("ListSecrets", aws_faults.changing(emptied)):
         team.world.restart()

@@ -13,7 +13,8 @@ import pytest
 
 from keyferry.backends.elasticsearch.backend import ElasticsearchBackend
 from tests.cluster.canaries import Canaries, escaped
-from tests.cluster.manifests import cluster_store, external_secret, secret, secret_store
+from tests.cluster.manifests import external_secret, secret, secret_store, shared_store
+from tests.cluster.mode import Reach, SharedStore
 from tests.cluster.world import World, world_of
 from tests.contract.elasticsearch_stores import WRITES, holding, store
 from tests.controlplane import ControlPlane
@@ -81,14 +82,14 @@ def wire_to(port: int) -> Iterator[Wire]:
 
 @dataclass(slots=True)
 class Team:
-    """A namespace, an index, and a ClusterSecretStore by tags whose key may only read."""
+    """A namespace, an index, and a shared store by tags whose key may only read."""
 
     world: World
     elastic: ElasticsearchServer
     wire: Wire
     index: str
     namespace: str
-    store: str
+    store: SharedStore
     canaries: Canaries
 
     def put(self, key: str, value: str, namespace: str = "") -> None:
@@ -143,10 +144,10 @@ BASIC = {"method": "Basic", "usernameKey": "username", "secretRef": {"name": LOG
 
 
 @pytest.fixture(scope="module")
-def world(plane: ControlPlane, crds: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+def world(plane: ControlPlane, crds: None, tmp_path_factory: pytest.TempPathFactory, reach: Reach) -> Iterator[World]:
     """An operator that logs all that it ever logs, and whose tenants may ask this machine."""
     values = {"log": {"level": "debug", "format": "json"}, "allowedEndpoints": ["https://127.0.0.1:*"]}
-    with world_of(plane, tmp_path_factory.mktemp("operator"), values) as made:
+    with world_of(plane, tmp_path_factory.mktemp("operator"), values, reach=reach) as made:
         made.start()
         yield made
 
@@ -163,7 +164,9 @@ def team(world: World, elastic: ElasticsearchServer) -> Iterator[Team]:
     canaries = Canaries()
     with wire_to(elastic.port) as wire:
         index, namespace = unique("cluster"), world.namespace()
-        made = Team(world, elastic, wire, index, namespace, f"es-{uuid.uuid4().hex[:8]}", canaries)
+        made = Team(
+            world, elastic, wire, index, namespace, world.shared(namespace, f"es-{uuid.uuid4().hex[:8]}"), canaries
+        )
         canaries.words["API key"] = elastic.key(allowing(index, "read")).encoded
         made.on(lambda backend: backend.check())  # makes the index
         made.logins(apiKey=canaries.words["API key"])
@@ -171,13 +174,13 @@ def team(world: World, elastic: ElasticsearchServer) -> Iterator[Team]:
         ca = {"type": "Secret", "name": LOGIN, "key": "ca.crt", "namespace": namespace}
         encryption = {"keySecretRef": {"name": LOGIN, "key": "encryption", "namespace": namespace}}
         provider = {"elasticsearch": made.place(auth=auth, caProvider=ca, encryption=encryption)}
-        world.apply(cluster_store(made.store, provider, prefix="acme", refresh={"timeout": "2s"}))
+        world.apply(shared_store(made.store, provider, prefix="acme", refresh={"timeout": "2s"}))
         yield made
         try:
             assert escaped(world, canaries) == {}
         finally:
             world.clear(namespace)
-            world.delete("ClusterSecretStore", "", made.store)
+            world.delete(*made.store.place)
             with contextlib.suppress(ElasticsearchFailed):
                 elastic.request("DELETE", index)
 
@@ -186,6 +189,7 @@ def test_values_travel_by_tags_and_a_rotated_one_follows(team):
     team.put("db", team.word("first"))
     team.declare(every="1s")
     team.holds(password=team.word("first"))
+    team.says("Synced")  # it is told after the Secret is written
     before = team.world.status("ExternalSecret", team.namespace, "db")["sources"][0]["version"]
 
     team.put("db", team.word("second"))
@@ -193,7 +197,7 @@ def test_values_travel_by_tags_and_a_rotated_one_follows(team):
     team.holds(password=team.word("second"), within=SOON)
     (source,) = team.world.status("ExternalSecret", team.namespace, "db")["sources"]
     assert int(source["version"].partition("@")[0]) > int(before.partition("@")[0])
-    assert team.world.ready("", team.store, "ClusterSecretStore").reason == "Ready"
+    team.world.await_store(team.store, "Ready")
 
 
 def test_find_takes_what_the_mapping_shows_and_nothing_else(team):
@@ -261,7 +265,7 @@ def test_an_index_that_vanishes_costs_no_secret(team):
 
     team.elastic.request("DELETE", team.index)
 
-    said = team.world.await_ready("", team.store, "BackendUnavailable", kind="ClusterSecretStore").message
+    said = team.world.await_store(team.store, "BackendUnavailable").message
     assert f"has no index {team.index}: run PUT /{team.index}" in said
     team.holds(password=team.word("good"))
 

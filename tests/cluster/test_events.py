@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.cluster.manifests import aws_provider, external_secret, secret_store
+from tests.cluster.mode import Reach
 from tests.cluster.team import Team, disband, team_in
 from tests.cluster.world import World, world_of
 from tests.controlplane import ControlPlane
@@ -21,10 +22,10 @@ SOON = 10.0
 
 
 @pytest.fixture(scope="module")
-def world(plane: ControlPlane, crds: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+def world(plane: ControlPlane, crds: None, tmp_path_factory: pytest.TempPathFactory, reach: Reach) -> Iterator[World]:
     """An operator that logs all that it ever logs."""
     values = {"log": {"level": "debug", "format": "json"}}
-    with world_of(plane, tmp_path_factory.mktemp("operator"), values) as made:
+    with world_of(plane, tmp_path_factory.mktemp("operator"), values, reach=reach) as made:
         made.start()
         yield made
 
@@ -102,7 +103,7 @@ def test_a_permission_that_is_missing_is_told_harms_nothing_and_is_found_when_gr
     team.aws.queues.send(QUEUE, "changed")
 
     team.listens("PermissionDenied", within=30)
-    told = str(team.world.status("ClusterSecretStore", "", team.store)["conditions"])
+    told = str(team.store_status()["conditions"])
     assert f"is not allowed {action} on arn:aws:sqs:eu-west-1:{team.aws.account}:{QUEUE}" in told
     team.store_says("Ready")
     team.holds("k0", value=b"first")
@@ -145,7 +146,7 @@ def test_what_a_message_says_is_nowhere(team):
 
     team.holds("k0", value=b"second", within=WITHIN)
     team.world.calm(team.calls_at_rest)
-    kinds = ("ClusterSecretStore", "ExternalSecret", "Event", "Secret")
+    kinds = ("ClusterSecretStore", "SecretStore", "ExternalSecret", "Event", "Secret")
     assert canary not in team.world.operator.log + team.world.metrics()
     assert [kind for kind in kinds if canary in str(team.world.listed(kind))] == []
 
@@ -164,8 +165,8 @@ def test_a_suspended_store_does_not_listen(team):
 
 
 def test_a_store_that_is_deleted_leaves_nothing_that_listens(team):
-    team.world.delete("ClusterSecretStore", "", team.store)
-    team.world.eventually(lambda: f'store="ClusterSecretStore {team.store}"' not in team.world.metrics(), within=SOON)
+    team.world.delete(*team.store.place)
+    team.world.eventually(lambda: f'store="{team.store.label}"' not in team.world.metrics(), within=SOON)
     polls = polled(team)
 
     team.aws.queues.send(QUEUE, "changed")

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from tests.cluster.canaries import Canaries, escaped
-from tests.cluster.manifests import cluster_store, external_secret, secret, secret_store
+from tests.cluster.manifests import external_secret, secret, secret_store, shared_store
+from tests.cluster.mode import Reach
 from tests.cluster.world import World, world_of
 from tests.controlplane import ControlPlane
 from tests.standins.gcp import PROJECT, GcpStandIn
@@ -23,10 +24,10 @@ SOON = 10.0  # seconds
 
 
 @pytest.fixture(scope="module")
-def world(plane: ControlPlane, crds: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+def world(plane: ControlPlane, crds: None, tmp_path_factory: pytest.TempPathFactory, reach: Reach) -> Iterator[World]:
     """An operator that logs all that it ever logs."""
     values = {"log": {"level": "debug", "format": "json"}, "allowedEndpoints": ["https://127.0.0.1:*"]}
-    with world_of(plane, tmp_path_factory.mktemp("operator"), values) as made:
+    with world_of(plane, tmp_path_factory.mktemp("operator"), values, reach=reach) as made:
         made.start()
         yield made
 
@@ -115,11 +116,11 @@ def test_a_shared_store_maps_by_labels_and_annotations_and_a_refresh_without_new
     ref = {"name": "gcp", "namespace": namespace}
     auth = {"serviceAccountKeySecretRef": {**ref, "key": "key.json"}}
     provider = {"gcp": {**place.provider, "auth": auth, "caProvider": {"type": "Secret", **ref, "key": "ca.crt"}}}
-    store = f"google-{uuid.uuid4().hex[:8]}"
+    store = world.shared(namespace, f"google-{uuid.uuid4().hex[:8]}")
     mine = place.put("a", "mine", {"namespace": namespace}, annotations={"key": "DB_PASSWORD"})
     place.put("b", "somebody else's", {"namespace": "other", "key": "theirs"})
 
-    world.apply(cluster_store(store, provider))
+    world.apply(shared_store(store, provider))
     world.apply(
         external_secret(namespace, "db", store=store, every="1s", keys={"value": "DB_PASSWORD"}),
         external_secret(namespace, "all", store=store, every="1s", dataFrom=[{"find": {"name": {"regexp": ".*"}}}]),
@@ -133,4 +134,4 @@ def test_a_shared_store_maps_by_labels_and_annotations_and_a_refresh_without_new
     before, asked = world.writes(namespace), gcp.calls.count("ListSecrets")
     world.eventually(lambda: gcp.calls.count("ListSecrets") >= asked + 3, what="three refreshes")
     assert world.writes(namespace) == before
-    world.delete("ClusterSecretStore", "", store)
+    world.delete(*store.place)

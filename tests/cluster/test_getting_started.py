@@ -13,10 +13,13 @@ import yaml
 
 from tests import argo, kstatus
 from tests.cluster.manifests import external_secret
+from tests.cluster.mode import Lacks, cluster_mode_only
 from tests.cluster.world import World
 from tests.controlplane.deployment import search_path
 
 pytest_plugins = ["tests.cluster.fixtures"]
+
+pytestmark = cluster_mode_only(Lacks.NEW_NAMESPACES)  # the page makes one
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGE = (DOCS / "getting-started.md").read_text()
@@ -185,6 +188,7 @@ def test_secrets_can_be_kept_when_everything_else_goes(reader):
         r"^kubectl delete externalsecrets\.keyferry\.dev .*$", (DOCS / "operations.md").read_text(), re.MULTILINE
     )
     before = reader.password()
+    reader.world.operator.stop()  # it is uninstalled before
     reader.types(line.replace("--all-namespaces", f"--namespace {reader.namespace}"))
     assert reader.world.listed("ExternalSecret", reader.namespace) == []
     kept = reader.world.get("Secret", reader.namespace, "db")

@@ -10,6 +10,7 @@ import pytest
 
 from tests.cluster.canaries import Canaries, escaped
 from tests.cluster.manifests import cluster_store, external_secret, secret, secret_store
+from tests.cluster.mode import Lacks, Reach, cluster_mode_only
 from tests.cluster.world import World, world_of
 from tests.controlplane import ControlPlane
 from tests.standins.hcp import ORGANIZATION, PROJECT, HcpStandIn, refuses
@@ -62,10 +63,10 @@ class Team:
 
 
 @pytest.fixture(scope="module")
-def world(plane: ControlPlane, crds: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+def world(plane: ControlPlane, crds: None, tmp_path_factory: pytest.TempPathFactory, reach: Reach) -> Iterator[World]:
     """An operator that logs all that it ever logs, and whose tenants may ask this machine."""
     values = {"log": {"level": "debug", "format": "json"}, "allowedEndpoints": ["https://127.0.0.1:*"]}
-    with world_of(plane, tmp_path_factory.mktemp("operator"), values) as made:
+    with world_of(plane, tmp_path_factory.mktemp("operator"), values, reach=reach) as made:
         made.start()
         yield made
 
@@ -107,6 +108,7 @@ def test_a_store_that_works_says_that_its_service_has_ended(team: Team):
     assert team.store_says("Ready").startswith(f"{ENDED}: move to HCP Vault Dedicated")
 
 
+@cluster_mode_only(Lacks.CALLED_AT_ONCE)
 def test_by_paths_a_namespace_sees_its_own(team: Team):
     team.hcp.put("acme_mine_DB_PASSWORD", team.word("mine"))
     team.hcp.put("acme_theirs_DB_PASSWORD", team.word("theirs"))

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from tests.cluster.canaries import Canaries, escaped
-from tests.cluster.manifests import cluster_store, external_secret, secret, secret_store
+from tests.cluster.manifests import external_secret, secret, secret_store, shared_store
+from tests.cluster.mode import Reach, SharedStore
 from tests.cluster.world import World, world_of
 from tests.controlplane import ControlPlane
 from tests.standins.infisical import InfisicalStandIn
@@ -21,12 +22,12 @@ CA = {"type": "Secret", "name": "infisical-ca", "key": "ca.crt"}
 
 @dataclass(slots=True)
 class Team:
-    """A namespace, and a ClusterSecretStore by paths that logs in by tokens which this cluster reviews."""
+    """A namespace, and a shared store by paths that logs in by tokens which this cluster reviews."""
 
     world: World
     infisical: InfisicalStandIn
     namespace: str
-    store: str
+    store: SharedStore
     canaries: Canaries
 
     def put(self, key: str, value: str, **more: Any) -> None:
@@ -57,10 +58,10 @@ class Team:
 
 
 @pytest.fixture(scope="module")
-def world(plane: ControlPlane, crds: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+def world(plane: ControlPlane, crds: None, tmp_path_factory: pytest.TempPathFactory, reach: Reach) -> Iterator[World]:
     """An operator that logs all that it ever logs, and whose tenants may ask this machine."""
     values = {"log": {"level": "debug", "format": "json"}, "allowedEndpoints": ["https://127.0.0.1:*"]}
-    with world_of(plane, tmp_path_factory.mktemp("operator"), values) as made:
+    with world_of(plane, tmp_path_factory.mktemp("operator"), values, reach=reach) as made:
         made.start()
         yield made
 
@@ -84,7 +85,8 @@ def team(world: World) -> Iterator[Team]:
     """A team with a ready store. When its test ends, no value and no token has escaped."""
     canaries, namespace = Canaries(), world.namespace()
     with InfisicalStandIn() as infisical:
-        made = Team(world, infisical, namespace, f"infisical-{uuid.uuid4().hex[:8]}", canaries)
+        store = world.shared(namespace, f"infisical-{uuid.uuid4().hex[:8]}")
+        made = Team(world, infisical, namespace, store, canaries)
         for account in ("reader", "intruder"):
             world.account(namespace, account, "infisical", "else")
         world.apply(secret(namespace, CA["name"], {"ca.crt": infisical.ca.decode()}))
@@ -92,7 +94,7 @@ def team(world: World) -> Iterator[Team]:
         auth = {**kubernetes(world, infisical, namespace), "serviceAccountRef": ref}
         provider = {"infisical": made.place(auth=auth, caProvider={**CA, "namespace": namespace})}
         refresh = {"timeout": "2s"}
-        world.apply(cluster_store(made.store, provider, prefix="acme", mapping={"by": "Paths"}, refresh=refresh))
+        world.apply(shared_store(made.store, provider, prefix="acme", mapping={"by": "Paths"}, refresh=refresh))
         yield made
         tokens = {call.token for call, _ in infisical.wire.calls} | {*infisical.logins.tokens}
         canaries.words |= {f"token {n}": token for n, token in enumerate(tokens) if token}
@@ -101,7 +103,7 @@ def team(world: World) -> Iterator[Team]:
             assert escaped(world, canaries) == {}
         finally:
             world.clear(namespace)
-            world.delete("ClusterSecretStore", "", made.store)
+            world.delete(*made.store.place)
 
 
 def test_values_travel_by_paths_and_a_rotated_one_follows(team):
@@ -118,7 +120,7 @@ def test_values_travel_by_paths_and_a_rotated_one_follows(team):
         return [each["version"][:2] for each in team.world.status("ExternalSecret", team.namespace, "db")["sources"]]
 
     team.world.eventually(lambda: versions() == ["2@"], within=SOON)
-    assert team.world.ready("", team.store, "ClusterSecretStore").reason == "Ready"
+    team.world.await_store(team.store, "Ready")
     assert team.infisical.counts()["login"] == 1
 
 
@@ -210,12 +212,12 @@ def test_an_environment_that_vanishes_costs_no_secret(team):
     environments = team.infisical.project.environments
     environments["renamed"] = environments.pop("prod")
 
-    said = team.world.await_ready("", team.store, "SpecInvalid", kind="ClusterSecretStore").message
+    said = team.world.await_store(team.store, "SpecInvalid").message
     assert "Infisical has no folder as in folder / of environment prod" in said
 
     team.holds(password=team.word("good"))
     environments["prod"] = environments.pop("renamed")
-    team.world.annotate("ClusterSecretStore", "", team.store, {"keyferry.dev/refresh": "now"})  # else within a minute
+    team.world.annotate(*team.store.place, {"keyferry.dev/refresh": "now"})  # else within a minute
     team.says("Synced")
 
 

@@ -157,7 +157,7 @@ def test_no_finalizer_or_annotation_is_put_on_what_users_write(team):
     team.store_says("Ready")
     team.refreshes_pass(2)
 
-    for kind, namespace, name in (("ExternalSecret", team.namespace, "db"), ("ClusterSecretStore", "", team.store)):
+    for kind, namespace, name in (("ExternalSecret", team.namespace, "db"), team.store.place):
         metadata = team.world.get(kind, namespace, name)["metadata"]
         assert "finalizers" not in metadata
         assert "annotations" not in metadata

@@ -12,6 +12,7 @@ import pytest
 
 from tests.cluster.canaries import Canaries, escaped
 from tests.cluster.manifests import cluster_store, external_secret, secret, secret_store
+from tests.cluster.mode import Lacks, Reach, cluster_mode_only
 from tests.cluster.world import World, world_of
 from tests.contract.kubernetes_stores import CONSENTING, Reader
 from tests.controlplane import ControlPlane
@@ -72,10 +73,10 @@ class Team:
 
 
 @pytest.fixture(scope="module")
-def world(plane: ControlPlane, crds: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+def world(plane: ControlPlane, crds: None, tmp_path_factory: pytest.TempPathFactory, reach: Reach) -> Iterator[World]:
     """An operator that logs all that it ever logs, and whose tenants may ask this machine by its number only."""
     values = {"log": {"level": "debug", "format": "json"}, "allowedEndpoints": ["https://127.0.0.1:*"]}
-    with world_of(plane, tmp_path_factory.mktemp("operator"), values) as made:
+    with world_of(plane, tmp_path_factory.mktemp("operator"), values, reach=reach) as made:
         made.start()
         yield made
 
@@ -231,7 +232,7 @@ def test_rights_that_are_taken_away_one_by_one_are_told_and_cost_no_secret(team)
 
 
 def test_a_tenant_reaches_no_namespace_that_its_account_may_not(team, world):
-    other = world.namespace()
+    other = world.namespace(f"other-{uuid.uuid4().hex[:8]}")  # in which the operator itself does not work, where it can
     world.apply(secret(other, "theirs", {"password": team.word("theirs")}))
     team.configure(remoteNamespace=other)
     team.declare(key="theirs")
@@ -270,6 +271,7 @@ def test_a_token_that_is_revoked_is_replaced(team):
     team.says("Synced")
 
 
+@cluster_mode_only(Lacks.CLUSTER_STORES)
 def test_a_chain_carries_a_value_on_and_a_cycle_comes_to_rest(team):
     """The team's Secret is in its turn the source of another team's, and that of the first's."""
     world, other = team.world, team.world.namespace()

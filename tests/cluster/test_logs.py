@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.cluster.canaries import Canaries
+from tests.cluster.mode import Reach
 from tests.cluster.team import Team, disband, team_in
 from tests.cluster.world import World, world_of
 from tests.controlplane import ControlPlane
@@ -22,11 +23,15 @@ TRIES = 3
 
 @pytest.fixture(scope="module", params=["text", "json"])
 def world(
-    request: pytest.FixtureRequest, plane: ControlPlane, crds: None, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest,
+    plane: ControlPlane,
+    crds: None,
+    tmp_path_factory: pytest.TempPathFactory,
+    reach: Reach,
 ) -> Iterator[World]:
     """An operator that logs in one of the two, and all that it ever logs."""
     values = {"log": {"format": request.param, "level": "debug"}}
-    with world_of(plane, tmp_path_factory.mktemp("operator"), values) as made:
+    with world_of(plane, tmp_path_factory.mktemp("operator"), values, reach=reach) as made:
         made.start()
         yield made
 
@@ -80,7 +85,7 @@ def test_each_change_of_state_is_one_line(world, team):
         ("WARNING", "BackendUnavailable"),
         ("INFO", "Synced"),
     ]
-    assert told(world, kind="ClusterSecretStore", object=team.store) == [
+    assert told(world, kind=team.store.kind, object=team.store.name) == [
         ("INFO", "Ready"),
         ("WARNING", "BackendUnavailable"),
         ("INFO", "Ready"),

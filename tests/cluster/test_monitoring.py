@@ -70,14 +70,14 @@ def test_a_query_of_the_dashboard_has_an_answer(busy, watcher, panel, expression
 
 
 def test_what_the_dashboard_says_is_what_kubectl_says(busy, watcher):
-    store = f"ClusterSecretStore {busy.store}"
+    store = busy.store.label
     counts = until(
         lambda: watcher.value(f'sum by (reason) (keyferry_external_secrets{{store="{store}"}})'), "counts by reason"
     )
 
     said: dict[tuple[str, ...], float] = {}
     for each in busy.world.listed("ExternalSecret", busy.namespace):
-        if each["spec"]["secretStoreRef"]["name"] == busy.store:
+        if each["spec"]["secretStoreRef"]["name"] == busy.store.name:
             reason = next(c["reason"] for c in each["status"]["conditions"] if c["type"] == "Ready")
             said[(reason,)] = said.get((reason,), 0) + 1
     assert counts == said
@@ -91,8 +91,9 @@ def test_an_alert_begins_where_a_store_cannot_be_used_and_names_the_reason(busy,
     (alert,) = until(pending, "an alert about the store")
 
     assert "It says AuthFailed." in alert["annotations"]["description"]
-    assert alert["labels"]["severity"] == "critical"
-    assert alert["labels"]["store"] != f"ClusterSecretStore {busy.store}"
+    concerns_many = busy.store.kind == "ClusterSecretStore"
+    assert alert["labels"]["severity"] == ("critical" if concerns_many else "warning")
+    assert alert["labels"]["store"] != busy.store.label
 
 
 def test_no_rule_fails_and_no_annotation_does(busy, watcher):

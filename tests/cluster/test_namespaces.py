@@ -5,6 +5,7 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from tests.cluster.mode import Lacks, cluster_mode_only
 from tests.cluster.sqlite import sqlite_store
 from tests.cluster.team import Team
 
@@ -14,6 +15,7 @@ CALLED = "keyferry.dev/namespace"
 DELETED_WITHIN = 60.0  # Kubernetes takes its time
 
 
+@cluster_mode_only(Lacks.NEW_NAMESPACES)
 def test_a_namespace_made_again_under_its_name_has_nothing_of_the_former_one(team):
     world = team.world
     for called, key in (("former", "db"), ("former", "license"), ("latter", "db")):

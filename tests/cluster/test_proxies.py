@@ -15,11 +15,11 @@ CA = {"type": "Secret", "name": "infisical-login", "key": "ca.crt"}
 
 
 @pytest.fixture(scope="module")
-def world(plane, crds, tmp_path_factory):
+def world(plane, crds, tmp_path_factory, reach):
     """An operator whose tenants may ask this machine, also as a proxy."""
     allowed = ["https://127.0.0.1:*", "http://127.0.0.1:*"]
     values = {"log": {"level": "debug", "format": "json"}, "allowedEndpoints": allowed}
-    with world_of(plane, tmp_path_factory.mktemp("operator"), values) as made:
+    with world_of(plane, tmp_path_factory.mktemp("operator"), values, reach=reach) as made:
         made.start()
         yield made
 

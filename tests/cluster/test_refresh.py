@@ -2,7 +2,8 @@
 
 import pytest
 
-from tests.cluster.manifests import aws_login, aws_provider, cluster_store
+from tests.cluster.manifests import aws_login, aws_provider, shared_store
+from tests.cluster.mode import Lacks, cluster_mode_only
 from tests.cluster.world import REFRESH
 from tests.standins.aws import AwsStandIn
 from tests.standins.aws_faults import delay
@@ -195,7 +196,7 @@ def test_the_annotation_of_a_store_forces_all_of_its_external_secrets(team):
 
     for name in names:
         team.holds(name, value=b"second", within=SOON)
-    team.world.eventually(lambda: team.world.status("ClusterSecretStore", "", team.store).get("refresh") == "now")
+    team.world.eventually(lambda: team.store_status().get("refresh") == "now")
 
 
 def test_an_annotation_that_stays_forces_only_once(team):
@@ -233,14 +234,14 @@ def test_a_store_that_moves_to_another_account_brings_that_accounts_values(team)
     with AwsStandIn() as second:
         second.put("db", "of the second account", {"namespace": team.namespace, "key": "db"})
         team.world.apply(aws_login(team.namespace, second.admin))
-        team.world.apply(cluster_store(team.store, aws_provider(second, team.namespace), **team.spec))
+        team.world.apply(shared_store(team.store, aws_provider(second, team.namespace), **team.spec))
 
         team.holds("db", value=b"of the second account", within=SOON)
 
 
 def test_a_store_that_comes_after_its_external_secrets_serves_them_at_once(team):
     team.put("db", "value")
-    team.world.delete("ClusterSecretStore", "", team.store)
+    team.world.delete(*team.store.place)
     team.declare("db")
     team.says("StoreNotFound")
 
@@ -254,7 +255,7 @@ def test_a_deleted_store_costs_no_secret(team):
     team.declare("db", every="1s")
     team.says("Synced")
 
-    team.world.delete("ClusterSecretStore", "", team.store)
+    team.world.delete(*team.store.place)
 
     team.says("StoreNotFound", within=SOON)
     team.holds("db", value=b"value")
@@ -296,6 +297,7 @@ def test_a_credential_that_is_put_right_mends_its_store_and_its_external_secrets
     team.store_says("Ready", within=SOON)
 
 
+@cluster_mode_only(Lacks.CALLED_AT_ONCE)
 def test_a_namespaces_annotation_reaches_its_external_secrets_at_once(team):
     team.aws.put("one", "of the namespace", {"namespace": team.namespace, "key": "db"})
     team.aws.put("two", "of acme", {"namespace": f"acme-{team.namespace}", "key": "db"})
@@ -308,6 +310,7 @@ def test_a_namespaces_annotation_reaches_its_external_secrets_at_once(team):
     team.holds("db", value=b"of acme", within=SOON)
 
 
+@cluster_mode_only(Lacks.CLUSTER_STORES)
 def test_a_namespace_that_loses_its_label_is_denied_at_once_and_keeps_its_secrets(team):
     team.world.patch("Namespace", "", team.namespace, {"metadata": {"labels": {"tier": "web"}}})
     team.configure(namespaces={"selector": {"matchLabels": {"tier": "web"}}})

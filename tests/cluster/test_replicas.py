@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from tests.cluster.mode import Reach
 from tests.cluster.replicas import TAKE_OVER, Replicas, health, leases_of, replicas_of
 from tests.cluster.team import Team, disband, team_in
 from tests.cluster.world import World, world_of
@@ -16,9 +17,9 @@ pytest_plugins = ["tests.cluster.fixtures"]
 
 
 @pytest.fixture
-def world(plane, crds, tmp_path_factory) -> Iterator[World]:
+def world(plane, crds, tmp_path_factory, mode) -> Iterator[World]:
     """An operator of the test's own: it ends in many ways."""
-    with world_of(plane, tmp_path_factory.mktemp("operator")) as made:
+    with world_of(plane, tmp_path_factory.mktemp("operator"), reach=Reach(mode, 2)) as made:
         yield made
 
 

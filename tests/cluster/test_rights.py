@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from tests.cluster.manifests import aws_login, aws_provider, cluster_store, external_secret, secret_store
+from tests.cluster.manifests import aws_login, aws_provider, external_secret, secret_store, shared_store
+from tests.cluster.mode import Mode, Reach, SharedStore
 from tests.cluster.world import Manifest, World, world_of
 from tests.controlplane import ControlPlane, render_chart
 from tests.controlplane.chart import of_kind
@@ -39,6 +40,16 @@ def described() -> dict[Right, str]:
 
 
 DESCRIBED = described()
+CLUSTER_WIDE = {right for right in DESCRIBED if right.resource.startswith("clustersecretstores")} | {
+    Right("namespaces", "list"),
+    Right("namespaces", "watch"),
+}
+NOT_IN = {Mode.CLUSTER: {Right("namespaces", "get")}, Mode.NAMESPACES: CLUSTER_WIDE}
+
+
+def rights_in(mode: Mode) -> list[Right]:
+    """Those that the page lists and this mode has."""
+    return [right for right in DESCRIBED if right not in NOT_IN[mode]]
 
 
 def given(manifests: list[Manifest]) -> set[Right]:
@@ -65,8 +76,8 @@ def without(manifests: list[Manifest], taken: Right) -> list[Manifest]:
     return changed
 
 
-def test_the_page_lists_just_the_rights_that_there_are(plane: ControlPlane):
-    assert DESCRIBED.keys() == given(render_chart(plane.binaries, {}))
+def test_the_page_lists_just_the_rights_that_there_are(plane: ControlPlane, mode: Mode):
+    assert set(rights_in(mode)) == given(render_chart(plane.binaries, {"namespaces": Reach(mode, 1).names()}))
 
 
 @dataclass
@@ -77,16 +88,20 @@ class Bed:
     aws: AwsStandIn
     namespace: str
 
+    @property
+    def store(self) -> SharedStore:
+        return self.world.shared(self.namespace, self.namespace)
+
     def declare(self) -> None:
         """A shared store and what is taken from it, and stores that log in by everything that a store can name."""
         world, namespace = self.world, self.namespace
         for key in ("db", "gone"):
             self.aws.put(f"{namespace}/{key}", "value", {"namespace": namespace, "key": key})
         world.apply(aws_login(namespace, self.aws.admin))
-        world.apply(cluster_store(namespace, aws_provider(self.aws, namespace)))
-        world.apply(external_secret(namespace, "db", store=namespace, every="1s"))
+        world.apply(shared_store(self.store, aws_provider(self.aws, namespace)))
+        world.apply(external_secret(namespace, "db", store=self.store, every="1s"))
         deleting = {"deletionPolicy": "Delete"}
-        world.apply(external_secret(namespace, "gone", store=namespace, every="1s", target=deleting))
+        world.apply(external_secret(namespace, "gone", store=self.store, every="1s", target=deleting))
         world.account(namespace, "reader", "sts.amazonaws.com")
         world.plane.kubectl("-n", namespace, "create", "configmap", "ca", "--from-literal=ca.crt=none")
         world.apply(secret_store(namespace, "token", self._by_token()), secret_store(namespace, "ca", self._by_ca()))
@@ -95,7 +110,7 @@ class Bed:
     def told(self) -> str:
         """The operator's log, and what all statuses say."""
         statuses = [
-            self.world.status("ClusterSecretStore", "", self.namespace),
+            self.world.status(*self.store.place),
             *(each.get("status") for each in self.world.listed("SecretStore", self.namespace)),
             *(each.get("status") for each in self.world.listed("ExternalSecret", self.namespace)),
         ]
@@ -117,17 +132,20 @@ def bed(
     plane: ControlPlane, crds: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> Iterator[Bed]:
     """An operator without the right that the test takes away, and not started."""
+    mode, right = request.param
 
     def render(binaries: Any, values: Mapping[str, Any], **more: Any) -> list[Manifest]:
-        return without(render_chart(binaries, values, **more), request.param)
+        return without(render_chart(binaries, values, **more), right)
 
     monkeypatch.setattr("tests.cluster.world.render_chart", render)
-    with world_of(plane, tmp_path) as world, AwsStandIn() as aws:
+    with world_of(plane, tmp_path, reach=Reach(mode, 1)) as world, AwsStandIn() as aws:
         yield Bed(world, aws, world.namespace())
 
 
 @pytest.mark.parametrize(
-    ("bed", "right"), [pytest.param(each, each, id=" ".join(each)) for each in DESCRIBED], indirect=["bed"]
+    ("bed", "right"),
+    [pytest.param((mode, each), each, id=f"{mode}-{' '.join(each)}") for mode in Mode for each in rights_in(mode)],
+    indirect=["bed"],
 )
 def test_without_it_what_the_page_says_is_told(bed: Bed, right: Right):
     if right == Right("leases", "delete"):

@@ -11,6 +11,7 @@ from itertools import islice
 
 import pytest
 
+from tests.cluster.mode import Lacks, Reach, cluster_mode_only
 from tests.cluster.replicas import TAKE_OVER, Replicas, replicas_of, team_on_shard
 from tests.cluster.team import Team, disband
 from tests.cluster.world import World, world_of
@@ -26,8 +27,8 @@ GAP = 0.25  # seconds between changes
 
 
 @pytest.fixture
-def world(plane, crds, tmp_path_factory) -> Iterator[World]:
-    with world_of(plane, tmp_path_factory.mktemp("operator"), {"shards": SHARDS}) as made:
+def world(plane, crds, tmp_path_factory, mode) -> Iterator[World]:
+    with world_of(plane, tmp_path_factory.mktemp("operator"), {"shards": SHARDS}, reach=Reach(mode, SHARDS)) as made:
         yield made
 
 
@@ -107,6 +108,7 @@ def test_when_one_ends_politely_the_others_share_its_work_and_when_it_returns_it
         team.holds("db", value=b"value")
 
 
+@cluster_mode_only(Lacks.CLUSTER_STORES)
 def test_an_external_secret_that_is_edited_to_a_store_of_another_replica_moves(replicas, teams):
     first, second = teams[:2]
     first.put("db", "of the first")

@@ -11,7 +11,8 @@ import pytest
 
 from keyferry.backends.sql.backend import SqlBackend
 from tests.cluster.canaries import Canaries, escaped
-from tests.cluster.manifests import cluster_store, external_secret, secret, secret_store
+from tests.cluster.manifests import external_secret, secret, secret_store, shared_store
+from tests.cluster.mode import Reach, SharedStore
 from tests.cluster.world import World, world_of
 from tests.contract.sql_stores import A_KEY, CA, KEY, LOGIN, Server, holding, spec, store
 from tests.controlplane import ControlPlane
@@ -25,13 +26,13 @@ SOON = 15.0  # seconds, where the interval is ten minutes and the machine may be
 
 @dataclass(slots=True)
 class Team:
-    """A namespace, a database, and a ClusterSecretStore by paths whose user has a password that is a canary."""
+    """A namespace, a database, and a shared store by paths whose user has a password that is a canary."""
 
     world: World
     server: Server
     database: str
     namespace: str
-    store: str = field(default_factory=lambda: f"sql-{uuid.uuid4().hex[:8]}")
+    store: SharedStore
     canaries: Canaries = field(default_factory=Canaries)
     user: str = ""
 
@@ -58,13 +59,13 @@ class Team:
         """Return when the store's Listening condition is so."""
 
         def so() -> bool:
-            conditions = self.world.status("ClusterSecretStore", "", self.store).get("conditions") or ()
+            conditions = self.world.status(*self.store.place).get("conditions") or ()
             return any(
                 each["type"] == "Listening" and each["status"] == status and telling in each["message"]
                 for each in conditions
             )
 
-        self.world.eventually(so, what=f"{self.store} to say Listening={status} {telling}")
+        self.world.eventually(so, what=f"{self.store.name} to say Listening={status} {telling}")
 
     def _asked(self, work: Callable[[SqlBackend], Awaitable[Any]]) -> None:
         async def done() -> None:
@@ -79,10 +80,11 @@ class Team:
 
 
 @pytest.fixture(scope="module")
-def world(plane: ControlPlane, crds: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    """An operator that logs all that it ever logs, and whose tenants may ask PostgreSQL on this machine."""
-    values = {"log": {"level": "debug", "format": "json"}, "allowedEndpoints": ["postgresql://127.0.0.1:*"]}
-    with world_of(plane, tmp_path_factory.mktemp("operator"), values) as made:
+def world(plane: ControlPlane, crds: None, tmp_path_factory: pytest.TempPathFactory, reach: Reach) -> Iterator[World]:
+    """An operator that logs all that it ever logs, and whose tenants may ask this machine by its number only."""
+    allowed = [f"{scheme}://127.0.0.1:*" for scheme in ("postgresql", "mysql", "h2")]
+    values = {"log": {"level": "debug", "format": "json"}, "allowedEndpoints": allowed}
+    with world_of(plane, tmp_path_factory.mktemp("operator"), values, reach=reach) as made:
         made.start()
         yield made
 
@@ -105,7 +107,9 @@ def teams(world: World) -> Iterator[Callable[[Server], Team]]:
     made: list[Team] = []
 
     def team(server: Server) -> Team:
-        made.append(new := Team(world, server, server.database(), world.namespace()))
+        namespace = world.namespace()
+        store = world.shared(namespace, f"sql-{uuid.uuid4().hex[:8]}")
+        made.append(new := Team(world, server, server.database(), namespace, store))
         _install(new)
         return new
 
@@ -116,7 +120,7 @@ def teams(world: World) -> Iterator[Callable[[Server], Team]]:
     finally:
         for each in made:
             world.clear(each.namespace)
-            world.delete("ClusterSecretStore", "", each.store)
+            world.delete(*each.store.place)
             each.server.drop(each.database)
 
 
@@ -135,8 +139,8 @@ def _install(team: Team) -> None:
     world.apply(secret(team.namespace, CA, {"ca.crt": holding(server).secrets[CA]["ca.crt"].decode() or "none"}))
     provider = {"sql": _named(spec(server, team.database), team.namespace)}
     mapping = {"by": "Paths"}
-    world.apply(cluster_store(team.store, provider, prefix="acme", mapping=mapping, refresh={"timeout": "5s"}))
-    world.await_ready("", team.store, "Ready", kind="ClusterSecretStore")
+    world.apply(shared_store(team.store, provider, prefix="acme", mapping=mapping, refresh={"timeout": "5s"}))
+    world.await_store(team.store, "Ready")
 
 
 def _named(provider: dict[str, Any], namespace: str) -> dict[str, Any]:
@@ -154,7 +158,7 @@ def test_a_value_travels_and_so_does_a_new_one(teams: Callable[[Server], Team], 
     team.holds(team.word("first"))
     team.put("db", team.word("second"))
     team.holds(team.word("second"))
-    lacking = team.world.status("ClusterSecretStore", "", team.store).get("lacking") or []
+    lacking = team.world.status(*team.store.place).get("lacking") or []
     assert [each.partition(":")[0] for each in lacking] == (["TLS"] if isinstance(server, H2Server) else [])
 
 
@@ -192,7 +196,7 @@ def test_a_refresh_with_nothing_new_reads_no_value_and_writes_nothing(
     )
     for n in range(20):
         team.says("Synced", f"s{n}")
-    calls = {"store": f"ClusterSecretStore {team.store}", "operation": "Select"}
+    calls = {"store": team.store.label, "operation": "Select"}
     written, syncs = team.world.writes(team.namespace), team.world.syncs()
     selects = team.world.metric("keyferry_backend_calls_total", **calls)
 
@@ -242,9 +246,12 @@ def test_a_new_password_is_used_within_seconds(teams: Callable[[Server], Team], 
 
 def test_a_tenant_may_ask_only_servers_that_were_allowed(teams: Callable[[Server], Team], server: Server):
     team = teams(server)
-    team.world.apply(secret_store(team.namespace, "own", {"sql": spec(server, team.database)}))
-    if isinstance(server, PostgresqlServer):
-        team.world.await_ready(team.namespace, "own", "Ready", kind="SecretStore")
-        return
+    provider = spec(server, team.database)
+    team.world.apply(secret_store(team.namespace, "own", {"sql": provider}))
+    team.world.await_ready(team.namespace, "own", "Ready", kind="SecretStore")
+
+    provider[server.scheme]["host"] = "localhost"
+    team.world.apply(secret_store(team.namespace, "own", {"sql": provider}))
+
     said = team.world.await_ready(team.namespace, "own", "SpecInvalid", kind="SecretStore").message
-    assert f"may not send requests to {server.scheme}://127.0.0.1:{server.port}" in said
+    assert f"may not send requests to {server.scheme}://localhost:{server.port}" in said

@@ -19,7 +19,7 @@ def denying(*actions):
 
 
 def status(team):
-    return team.world.status("ClusterSecretStore", "", team.store)
+    return team.store_status()
 
 
 def access(team, **wanted):
@@ -138,11 +138,9 @@ def test_a_store_has_an_event_when_it_breaks_and_one_when_it_heals_and_none_betw
     team.aws.down()
     team.force("now")
     team.store_says("BackendUnavailable")
-    checks = team.world.metric("keyferry_backend_calls_total", store=f"ClusterSecretStore {team.store}")
+    checks = team.world.metric("keyferry_backend_calls_total", store=team.store.label)
     team.world.eventually(
-        lambda: (
-            team.world.metric("keyferry_backend_calls_total", store=f"ClusterSecretStore {team.store}") >= checks + 2
-        ),
+        lambda: team.world.metric("keyferry_backend_calls_total", store=team.store.label) >= checks + 2,
         what="two more checks that fail",
     )
 
@@ -155,7 +153,7 @@ def test_a_store_has_an_event_when_it_breaks_and_one_when_it_heals_and_none_betw
 
 def events(team):
     """Type and reason of each event about the store."""
-    listed = [each for each in team.world.listed("Event") if each["involvedObject"]["name"] == team.store]
+    listed = [each for each in team.world.listed("Event") if each["involvedObject"]["name"] == team.store.name]
     return [(each["type"], each["reason"]) for each in listed for _ in range(each.get("count") or 1)]
 
 

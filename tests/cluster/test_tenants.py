@@ -6,8 +6,17 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.cluster.manifests import LOGIN, aws_login, aws_provider, cluster_store, secret_store, sql_provider
+from tests.cluster.manifests import (
+    LOGIN,
+    aws_login,
+    aws_provider,
+    cluster_store,
+    secret_store,
+    shared_store,
+    sql_provider,
+)
 from tests.cluster.manifests import external_secret as declared
+from tests.cluster.mode import Lacks, Reach, cluster_mode_only
 from tests.cluster.sqlite import DATABASE, KEY_SECRET, STORE, put_into_sqlite, sqlite_store
 from tests.cluster.team import Team
 from tests.cluster.world import World, world_of
@@ -31,10 +40,10 @@ NO_LISTING = {
 
 
 @pytest.fixture(scope="module")
-def world(plane: ControlPlane, crds: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+def world(plane: ControlPlane, crds: None, tmp_path_factory: pytest.TempPathFactory, reach: Reach) -> Iterator[World]:
     """An operator with credentials of its own, so that there is something to misuse."""
     own = [{"name": "AWS_ACCESS_KEY_ID", "value": OWN}, {"name": "AWS_SECRET_ACCESS_KEY", "value": "its-secret"}]
-    with world_of(plane, tmp_path_factory.mktemp("operator"), {"extraEnv": own}) as made:
+    with world_of(plane, tmp_path_factory.mktemp("operator"), {"extraEnv": own}, reach=reach) as made:
         made.start()
         yield made
 
@@ -164,6 +173,7 @@ def test_an_annotation_on_anything_but_the_namespace_changes_nothing(team):
 # The annotation that a cluster's admin writes
 
 
+@cluster_mode_only(Lacks.CALLED_AT_ONCE)
 def test_an_annotated_namespace_sees_its_ancestors_and_the_nearest_wins(team):
     for called, key in (("acme", "db"), ("acme", "both"), ("acme.payments", "both"), ("acme.other", "theirs")):
         team.aws.put(f"{called}/{key}", f"{called}'s", {"namespace": called, "key": key})
@@ -180,6 +190,7 @@ def test_an_annotated_namespace_sees_its_ancestors_and_the_nearest_wins(team):
     payments.says("RemoteSecretMissing", "theirs")
 
 
+@cluster_mode_only(Lacks.CALLED_AT_ONCE)
 def test_a_namespace_sees_nothing_of_its_descendants(team):
     team.aws.put("acme.payments/db", THEIRS, {"namespace": "acme.payments", "key": "db"})
     acme = Team(team.world, team.aws, team.world.namespace(annotations={CALLED: "acme"}), team.store, team.spec)
@@ -189,6 +200,7 @@ def test_a_namespace_sees_nothing_of_its_descendants(team):
     acme.says("RemoteSecretMissing")
 
 
+@cluster_mode_only(Lacks.CALLED_AT_ONCE)
 def test_an_annotation_that_an_admin_writes_counts_within_seconds(team):
     team.aws.put("acme/db", "acme's", {"namespace": "acme", "key": "db"})
     team.put("db", "the team's")
@@ -200,6 +212,7 @@ def test_an_annotation_that_an_admin_writes_counts_within_seconds(team):
     team.holds(value=b"acme's", within=SOON)
 
 
+@cluster_mode_only(Lacks.CALLED_AT_ONCE)
 def test_a_namespace_annotation_that_makes_no_sense_is_told_by_its_name(team):
     team.world.annotate("Namespace", "", team.namespace, {CALLED: "../acme"})
 
@@ -213,6 +226,7 @@ def test_a_namespace_annotation_that_makes_no_sense_is_told_by_its_name(team):
 # Who may use a store
 
 
+@cluster_mode_only(Lacks.CLUSTER_STORES)
 def test_a_namespace_that_is_not_served_is_told_so_and_admitting_it_by_a_label_heals_within_seconds(team):
     team.put("db", "value")
     team.configure(namespaces={"selector": {"matchLabels": {"tier": "web"}}})
@@ -226,6 +240,7 @@ def test_a_namespace_that_is_not_served_is_told_so_and_admitting_it_by_a_label_h
     team.holds(value=b"value", within=SOON)
 
 
+@cluster_mode_only(Lacks.CLUSTER_STORES)
 def test_a_namespace_that_is_no_longer_served_gets_nothing_new_and_keeps_what_it_has(team):
     team.put("db", "value")
     team.configure(namespaces={"names": [team.namespace]})
@@ -296,9 +311,10 @@ def test_a_secret_store_may_not_use_the_operators_own_credentials(team, auth):
     assert OWN not in {call.key_id for call in team.aws.calls.all()}
 
 
+@cluster_mode_only(Lacks.CLUSTER_STORES)
 def test_a_cluster_store_may_use_the_operators_own_credentials(team):
     team.world.apply(
-        cluster_store(team.store, {"aws": {"region": team.aws.region, "endpoint": team.aws.url}}, **team.spec)
+        shared_store(team.store, {"aws": {"region": team.aws.region, "endpoint": team.aws.url}}, **team.spec)
     )
 
     team.store_says("AuthFailed")  # this account knows no such key: it was tried
@@ -333,6 +349,7 @@ def test_an_address_that_is_more_than_one_is_refused_at_apply(team, address):
 # SQLite's databases
 
 
+@cluster_mode_only(Lacks.CLUSTER_STORES)
 def test_a_database_of_another_namespace_or_of_the_cluster_is_not_reached_by_its_name(world):
     mine, other, shared = world.namespace(), world.namespace(), f"sql-{uuid.uuid4().hex[:8]}"
     world.apply(*sqlite_store(other))

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.cluster.canaries import Canaries
+from tests.cluster.mode import Reach
 from tests.cluster.team import disband, team_in
 from tests.cluster.world import World, world_of
 from tests.controlplane import ControlPlane
@@ -23,7 +24,7 @@ def receiver() -> Iterator[OtlpStandIn]:
 
 @pytest.fixture(scope="module")
 def world(
-    plane: ControlPlane, crds: None, tmp_path_factory: pytest.TempPathFactory, receiver: OtlpStandIn
+    plane: ControlPlane, crds: None, tmp_path_factory: pytest.TempPathFactory, receiver: OtlpStandIn, reach: Reach
 ) -> Iterator[World]:
     """An operator that sends traces."""
     values = {
@@ -31,7 +32,7 @@ def world(
         "extraEnv": [{"name": "OTEL_BSP_SCHEDULE_DELAY", "value": "200"}],  # ms: sent as they come
         "log": {"level": "debug", "format": "text"},
     }
-    with world_of(plane, tmp_path_factory.mktemp("operator"), values) as made:
+    with world_of(plane, tmp_path_factory.mktemp("operator"), values, reach=reach) as made:
         made.start()
         yield made
 
@@ -78,7 +79,7 @@ def test_a_first_sync_is_one_trace_from_the_sweep_to_the_status(team, receiver, 
         spans, root
     )
     (sweep,) = [each for each in of(spans, "sweep") if each.trace == root.trace]
-    assert sweep.attributes["keyferry.store"] == f"ClusterSecretStore {team.store}"
+    assert sweep.attributes["keyferry.store"] == team.store.label
     assert sweep.attributes["keyferry.offered"] == 1
     assert [each.parent for each in of(spans, "ListSecrets") if each.trace == root.trace] == [sweep.id]
     assert receiver.resources()[0]["service.name"] == "keyferry"
@@ -100,7 +101,7 @@ def test_a_failure_is_told_by_its_reason_and_by_none_of_its_words(team, receiver
     for name, outcome in (
         ("ExternalSecret", "ValueInvalid"),
         ("ExternalSecret", "BackendUnavailable"),
-        ("ClusterSecretStore", "BackendUnavailable"),
+        (team.store.kind, "BackendUnavailable"),
         ("ListSecrets", "BackendUnavailable"),
         ("sweep", "BackendUnavailable"),
     ):

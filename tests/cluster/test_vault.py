@@ -12,7 +12,8 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from tests.cluster.canaries import Canaries, escaped
-from tests.cluster.manifests import cluster_store, external_secret, secret, secret_store
+from tests.cluster.manifests import external_secret, secret, secret_store, shared_store
+from tests.cluster.mode import Reach, SharedStore
 from tests.cluster.world import World, world_of
 from tests.controlplane import ControlPlane
 from tests.servers import vault_server
@@ -25,13 +26,13 @@ AUDIENCE = "vault"
 
 @dataclass(slots=True)
 class Team:
-    """A namespace, an engine of Vault's, and a ClusterSecretStore by paths that logs in by reviewed tokens."""
+    """A namespace, an engine of Vault's, and a shared store by paths that logs in by reviewed tokens."""
 
     world: World
     proxy: VaultProxy
     engine: str
     namespace: str
-    store: str
+    store: SharedStore
     canaries: Canaries
 
     @property
@@ -68,10 +69,10 @@ class Team:
 
 
 @pytest.fixture(scope="module")
-def world(plane: ControlPlane, crds: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+def world(plane: ControlPlane, crds: None, tmp_path_factory: pytest.TempPathFactory, reach: Reach) -> Iterator[World]:
     """An operator that logs all that it ever logs, and whose tenants may ask this machine."""
     values = {"log": {"level": "debug", "format": "json"}, "allowedEndpoints": ["https://127.0.0.1:*"]}
-    with world_of(plane, tmp_path_factory.mktemp("operator"), values) as made:
+    with world_of(plane, tmp_path_factory.mktemp("operator"), values, reach=reach) as made:
         made.start()
         yield made
 
@@ -86,7 +87,8 @@ def vault() -> Iterator[VaultProxy]:
 def team(world: World, vault: VaultProxy) -> Iterator[Team]:
     """A team with a ready store. When its test ends, no value and no token has escaped."""
     canaries, namespace = Canaries(), world.namespace()
-    made = Team(world, vault, vault.vault.engine(), namespace, f"vault-{uuid.uuid4().hex[:8]}", canaries)
+    store = world.shared(namespace, f"vault-{uuid.uuid4().hex[:8]}")
+    made = Team(world, vault, vault.vault.engine(), namespace, store, canaries)
     reviewer = f"reviews-{namespace}"
     for account in ("reader", "intruder", "vault"):
         world.account(namespace, account, AUDIENCE, "elsewhere")
@@ -100,14 +102,14 @@ def team(world: World, vault: VaultProxy) -> Iterator[Team]:
     auth = {"method": "Kubernetes", "mount": reviewed(made), "role": "reads", "serviceAccountRef": ref}
     ca = {"type": "ConfigMap", "name": "vault-ca", "key": "ca.crt", "namespace": namespace}
     provider = {"vault": made.place(auth=auth, caProvider=ca)}
-    world.apply(cluster_store(made.store, provider, prefix="acme", mapping={"by": "Paths"}, refresh={"timeout": "2s"}))
+    world.apply(shared_store(made.store, provider, prefix="acme", mapping={"by": "Paths"}, refresh={"timeout": "2s"}))
     yield made
     canaries.words |= {f"token {n}": call.token for n, call in enumerate(vault.calls) if call.token}
     try:
         assert escaped(world, canaries) == {}
     finally:
         world.clear(namespace)
-        world.delete("ClusterSecretStore", "", made.store)
+        world.delete(*made.store.place)
         world.plane.kubectl("delete", "clusterrolebinding", reviewer)
 
 
@@ -159,7 +161,7 @@ def test_values_travel_by_paths_and_a_rotated_one_follows(team):
     team.holds(password=team.word("second"), within=SOON)
     (source,) = team.world.status("ExternalSecret", team.namespace, "db")["sources"]
     assert source["version"].startswith("2@")
-    assert team.world.ready("", team.store, "ClusterSecretStore").reason == "Ready"
+    team.world.await_store(team.store, "Ready")
     assert team.proxy.logins() == 1
 
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
+from tests.cluster.mode import EVERYWHERE, Mode, Reach, SharedStore
 from tests.controlplane import ControlPlane, DeployedOperator, free_port, install, render_chart, uninstall
 from tests.controlplane.api import RequestFailed
 
@@ -58,6 +59,10 @@ class World:
     plane: ControlPlane
     operator: DeployedOperator
     data_dir: Path
+    mode: Mode = Mode.CLUSTER
+    unused: list[str] = field(
+        default_factory=list
+    )  # in namespaces mode: what the operator works in, and no test has yet
     namespaces: list[str] = field(default_factory=list)
     cluster_stores: set[str] = field(default_factory=set)
 
@@ -66,12 +71,21 @@ class World:
     def namespace(
         self, name: str = "", *, labels: Mapping[str, str] | None = None, annotations: Mapping[str, str] | None = None
     ) -> str:
-        """A new namespace; its name."""
-        name = name or f"team-{uuid.uuid4().hex[:8]}"
-        metadata = {"name": name, "labels": dict(labels or {}), "annotations": dict(annotations or {})}
-        self.plane.request("POST", "/api/v1/namespaces", {"metadata": metadata})
+        """A new namespace; its name. In namespaces mode, without a name, it is one that the operator works in."""
+        metadata = {"labels": dict(labels or {}), "annotations": dict(annotations or {})}
+        if self.mode is Mode.NAMESPACES and not name:
+            assert self.unused, "the operator works in no more namespaces: see Reach"
+            name = self.unused.pop()
+            self.patch("Namespace", "", name, {"metadata": metadata})
+        else:
+            name = name or f"team-{uuid.uuid4().hex[:8]}"
+            self.plane.request("POST", "/api/v1/namespaces", {"metadata": {"name": name, **metadata}})
         self.namespaces.append(name)
         return name
+
+    def shared(self, namespace: str, name: str) -> SharedStore:
+        """Where a store of that name is, or would be, by which this namespace shares a backend."""
+        return SharedStore(self.mode, namespace, name)
 
     def apply(self, *manifests: Manifest) -> None:
         """Apply them as somebody's pipeline would: server-side, everything that they do not say is dropped."""
@@ -194,6 +208,11 @@ class World:
         self.eventually(said, within=within, what=f"{kind} {namespace}/{name} to say {reason}{told}")
         return now
 
+    def await_store(self, store: SharedStore, reason: str, *, telling: str = "", within: float = WITHIN) -> Ready:
+        """The same of a store."""
+        kind, namespace, name = store.place
+        return self.await_ready(namespace, name, reason, telling=telling, within=within, kind=kind)
+
     def described(self) -> str:
         """How things stand: every condition, and the end of the log."""
         lines = [
@@ -208,13 +227,17 @@ class World:
     # What it cost
 
     def writes(self, namespace: str = "") -> Counter[str]:
-        """How often the operator has written secrets, externalsecrets/status, events, …, answered well or not."""
+        """How often the operator has written secrets, externalsecrets/status, events, …, answered well or not.
+
+        In one namespace stores do not count: in cluster mode they are in none.
+        """
         return Counter(
             "/".join(part for part in (event.resource, event.subresource) if part)
             for event in self.plane.audit()
             if event.user == self.operator.user
             and event.verb in _WRITING
             and namespace in {"", event.namespace}
+            and not (namespace and event.resource == "secretstores")
             and event.resource != "leases"  # a heartbeat
         )
 
@@ -282,7 +305,7 @@ class World:
     def close(self) -> None:
         """Take away everything: another module's operator would see it, too."""
         with ThreadPoolExecutor(AT_ONCE) as pool:
-            list(pool.map(self._take_away, self.namespaces))
+            list(pool.map(self._take_away, [*self.namespaces, *self.unused]))
         for store in self.cluster_stores:
             self.delete("ClusterSecretStore", "", store)
 
@@ -302,10 +325,14 @@ def world_of(
     folder: Path,
     values: Mapping[str, Any] | None = None,
     run: Callable[[ControlPlane, list[Manifest]], DeployedOperator] = DeployedOperator,
+    *,
+    reach: Reach = EVERYWHERE,
 ) -> Iterator[World]:
     """A world whose operator is installed by the chart, under a release of its own, and not started."""
     release = f"keyferry-{uuid.uuid4().hex[:6]}"
+    unused = reach.names()
     own = {
+        "namespaces": unused,
         "crds": {"install": False},
         "listen": {"port": free_port()},
         "dataDir": str(folder),
@@ -317,7 +344,7 @@ def world_of(
     with contextlib.ExitStack() as ended:
         ended.callback(plane.request, "DELETE", path_of("Namespace", "", release))
         ended.callback(uninstall, plane, manifests)
-        world = World(plane, run(plane, manifests), folder)
+        world = World(plane, run(plane, manifests), folder, reach.mode, unused)
         ended.callback(world.close)
         ended.enter_context(world.operator)  # it ends first, and has not to follow all that is taken away
         yield world

@@ -78,7 +78,7 @@ def test_a_secret_put_in_the_pod_travels_from_sqlite(world, operator):
 
 
 def test_its_commands_work_in_the_pod(operator, team):
-    asked = ["keyferry", "check", "--cluster-store", team.store, "--namespace", team.namespace]
+    asked = ["keyferry", "check", "--cluster-store", team.store.name, "--namespace", team.namespace]
     assert "Ready" in operator.execute(*asked)
     assert "200" in operator.execute("keyferry", "probe", operator.rules.probes["readinessProbe"].url)
     assert "restore" in operator.execute("keyferry", "secret", "--help")
