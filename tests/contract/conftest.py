@@ -1,7 +1,6 @@
 """The contract suite's subjects, collected from `subjects/`, a module a backend."""
 
 import importlib
-import os
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AbstractAsyncContextManager, aclosing
 from pathlib import Path
@@ -14,7 +13,7 @@ from keyferry.backends.hcp import HcpBackend
 from keyferry.backends.infisical import InfisicalBackend
 from keyferry.backends.vault import VaultBackend
 from tests.contract import hcp_stores, infisical_stores
-from tests.contract.aws_stores import ISSUER, SIGNER
+from tests.contract.aws_stores import ISSUER, SIGNER, bare
 from tests.contract.subject import Subject
 from tests.contract.vault_stores import everything, store
 from tests.servers.every import SERVERS
@@ -43,10 +42,7 @@ async def backend(subject: Subject) -> AsyncIterator[Backend]:
 @pytest.fixture
 def bare_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.MonkeyPatch:
     """A process that nobody gave AWS credentials, by variable, file or instance."""
-    for name in [name for name in os.environ if name.startswith("AWS_")]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    bare(monkeypatch, tmp_path)
     return monkeypatch
 
 

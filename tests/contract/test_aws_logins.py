@@ -95,6 +95,18 @@ async def test_what_aws_recites_of_a_wrong_signature_is_not_passed_on(aws: AwsSt
     assert str(key.token) not in text
 
 
+async def test_a_wrong_key_is_not_taken_for_a_clock_that_is_off(aws: AwsStandIn):
+    data = {"id": aws.admin.id.encode(), "secret": b"wrong"}
+    async with aclosing(store(aws, cluster=SeededCluster({KEYS: data}))) as backend:
+        assert "clock" not in await said(backend)
+
+
+async def test_a_clock_that_is_four_minutes_off_does_not_matter(aws: AwsStandIn):
+    aws.iam.ahead = 240.0
+    async with aclosing(store(aws)) as backend:
+        assert await reads(backend, aws)
+
+
 async def test_a_shared_credentials_file_logs_in_by_its_profile(aws: AwsStandIn):
     text = (
         f"[other]\nrole_arn = x\n[team]\naws_access_key_id={aws.admin.id}\naws_secret_access_key = {aws.admin.secret}\n"

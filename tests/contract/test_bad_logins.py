@@ -24,7 +24,6 @@ from tests.contract.bad_logins.listening import FAULTS, showing, silence
 from tests.contract.bad_logins.table import Bad, Login, Scene, Table, Way, World
 from tests.servers import certificates
 
-ELSEWHERE = {"aws"}  # its bad logins are in test_aws_logins.py
 ROWS = [(f"{name}-{of}", table, login) for name, table in TABLES.items() for of, login in table.logins.items()]
 LED = [pytest.param(table, login, id=name) for name, table, login in ROWS if login.at]
 SECURED = [pytest.param(table, login, id=name) for name, table, login in ROWS if login.at and login.begin]
@@ -34,7 +33,8 @@ CELLS = [
     for case, cell in login.cells.items()
     for bad in (() if isinstance(cell, str) else cell)
 ]
-BUSY = 1.4  # seconds that a busy machine takes for what takes none
+BUSY = 2.5  # seconds that a busy machine takes for what takes none
+PATIENCE = 3.0  # of a store; an SDK has nine tenths of it, so that its error, which names the address, comes first
 
 
 @pytest.fixture
@@ -83,7 +83,7 @@ async def test_what_is_wrong_is_told(scene: Scene, table: Table, bad: Bad):
 async def test_an_address_that_does_not_answer_is_told_within_the_timeout(scene: Scene, table: Table, login: Login):
     world = await scene.stack.enter_async_context(table.world(scene))
     nobody = Way("127.0.0.1:1")
-    silent = Way(scene.stack.enter_context(silence()), timeout=1.5)
+    silent = Way(scene.stack.enter_context(silence()), timeout=PATIENCE)
     for way, words in ((nobody, table.nobody), (silent, table.silence)):
         bad = Bad(partial(led, login, way), words.format(address=way.address), BackendUnavailable)
         await said(bad.make(world), world.ref, bad, way.timeout)
@@ -118,7 +118,7 @@ def test_each_login_that_a_provider_offers_has_each_case(table: Table):
 
 
 def test_each_provider_has_its_table():
-    assert {name.partition(" ")[0] for name in TABLES} | ELSEWHERE == set(Provider.model_fields)
+    assert {name.partition(" ")[0] for name in TABLES} == set(Provider.model_fields)
 
 
 def test_each_kind_of_database_has_its_table():

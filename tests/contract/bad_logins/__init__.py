@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping
 
-from tests.contract.bad_logins import azure, elasticsearch, gcp, hcp, infisical, kubernetes, sql, vault
+from tests.contract.bad_logins import aws, azure, elasticsearch, gcp, hcp, infisical, kubernetes, sql, vault
 from tests.contract.bad_logins.table import Table
 
 TABLES: Mapping[str, Table] = {
+    "aws": aws.TABLE,
     "azure": azure.TABLE,
     "elasticsearch": elasticsearch.TABLE,
     "gcp": gcp.TABLE,

@@ -359,7 +359,7 @@ _SQS: Mapping[str, Tell] = {
 _CERTIFICATES: Mapping[str, str] = {
     **certificates.WORDS,
     certificates.AUTHORITY: (
-        "its certificate is of an authority that is not trusted: name a bundle with the right one in AWS_CA_BUNDLE of "
+        "its certificate is of an authority that is not trusted: name the right one in a bundle, in AWS_CA_BUNDLE of "
         "the operator"
     ),
 }
