@@ -15,10 +15,11 @@ from pathlib import Path
 import pytest
 
 from keyferry.api.providers import Provider
+from keyferry.api.providers.sql import DIALECTS
 from keyferry.backends.base import Backend
 from keyferry.errors import BackendUnavailable, SyncError
 from keyferry.values import Ref
-from tests.contract.bad_logins import TABLES
+from tests.contract.bad_logins import TABLES, sql
 from tests.contract.bad_logins.listening import FAULTS, showing, silence
 from tests.contract.bad_logins.table import Bad, Login, Scene, Table, Way, World
 from tests.servers import certificates
@@ -118,3 +119,7 @@ def test_each_login_that_a_provider_offers_has_each_case(table: Table):
 
 def test_each_provider_has_its_table():
     assert {name.partition(" ")[0] for name in TABLES} | ELSEWHERE == set(Provider.model_fields)
+
+
+def test_each_kind_of_database_has_its_table():
+    assert set(sql.TABLES) == set(DIALECTS)

@@ -10,6 +10,7 @@ from keyferry.backends.azure import AzureBackend
 from keyferry.values import Ref
 from tests.contract.azure_fixtures import bare
 from tests.contract.azure_stores import CA, LOGIN, client_secret, cluster, signed, store, trusting
+from tests.contract.bad_logins.listening import silence
 from tests.contract.bad_logins.table import Bad, Case, Login, Scene, Table, Way
 from tests.contract.bad_logins.tokens import dated, forged
 from tests.contract.context import SeededCluster
@@ -58,6 +59,14 @@ class World:
             self.scene.environment.setenv(name, value)
         auth = {"managedIdentity": {}, "clientId": client_id or app.client_id}
         return self.store(auth, cluster(self.standin), way, ambient=True)
+
+    def lost(self) -> AzureBackend:
+        """A store with the operator's managed identity, where the node says nothing."""
+        backend = self.managed(Way(self.standin.host, timeout=1.5))
+        self.scene.environment.setenv(
+            "AZURE_POD_IDENTITY_AUTHORITY_HOST", f"http://{self.scene.stack.enter_context(silence())}"
+        )
+        return backend
 
     def chain(self, way: Way | None = None, **changed: str) -> AzureBackend:
         """A store with whatever the SDK finds in the operator's environment: here a client secret."""
@@ -186,6 +195,12 @@ TABLE = Table(
                     )
                 ],
                 Case.EXPIRED: [_refused_by_vault(World.managed, "the operator's managed identity {world.identity}")],
+                Case.ADDRESS: [
+                    Bad(
+                        World.lost,
+                        "managed identity {world.identity}: Azure's SDK finds none in the operator's pod",
+                    )
+                ],
                 Case.TENANT: "a managed identity belongs to its own tenant, which nobody writes",
             },
             World.managed,

@@ -6,9 +6,13 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from google.auth.compute_engine import _metadata
+
+from keyferry.api.providers.gcp import GcpAuth
 from keyferry.backends.gcp import GcpBackend
-from keyferry.errors import PermissionDenied
+from keyferry.errors import BackendUnavailable, PermissionDenied
 from keyferry.values import Ref
+from tests.contract.bad_logins.listening import silence
 from tests.contract.bad_logins.table import Bad, Case, Login, Scene, Table, Way
 from tests.contract.bad_logins.tokens import dated, forged
 from tests.contract.context import SeededCluster
@@ -60,6 +64,14 @@ class World:
         metadata = self.scene.stack.enter_context(MetadataServer(self.standin.iam, self.standin.admin.email))
         metadata.found_by(self.scene.environment)
         return self.store(None, holding(self.standin), way, spec, ambient=True)
+
+    def lost(self) -> GcpBackend:
+        """A store with the identity of the operator's pod, where the metadata server says nothing."""
+        backend = self.pod(Way(self.standin.host, timeout=1.5), authEndpoint=self.standin.auth_url)
+        address = self.scene.stack.enter_context(silence())
+        self.scene.environment.setenv("GCE_METADATA_IP", address)
+        self.scene.environment.setattr(_metadata, "_GCE_METADATA_HOST", address)
+        return backend
 
     def stranger(self) -> bytes:
         """The key of another service account, under the name of one that is known."""
@@ -123,7 +135,7 @@ def _of_token(make: Callable[..., GcpBackend]) -> dict[Case, list[Bad]]:
 
 TABLE = Table(
     world,
-    frozenset({"serviceAccountKeySecretRef", "workloadIdentity", "none"}),
+    frozenset({*(str(each.alias) for each in GcpAuth.model_fields.values()), "none"}),
     {
         "serviceAccountKeySecretRef": Login(
             {
@@ -168,6 +180,13 @@ TABLE = Table(
         "none": Login(
             {
                 Case.SECRET: "the metadata server takes no secret",
+                Case.ADDRESS: [
+                    Bad(
+                        World.lost,
+                        "the operator's own Google credentials: whoever hands them over does not answer in time",
+                        BackendUnavailable,
+                    )
+                ],
                 Case.EXPIRED: [
                     Bad(
                         lambda world: world.refusing_tokens().pod(),

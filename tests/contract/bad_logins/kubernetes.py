@@ -22,7 +22,7 @@ from tests.contract.context import SeededCluster, context, no_token
 from tests.contract.kubernetes_stores import Reader
 from tests.controlplane.shared import shared
 from tests.servers import certificates
-from tests.standins.api_server import Says, api_server
+from tests.standins.api_server import Asked, Says, api_server
 
 HOUR = 3600.0
 NOWHERE = "there-is-no-such-namespace"
@@ -55,17 +55,17 @@ class World:
         spec = {"remoteNamespace": namespace or self.reader.namespace, "auth": auth}
         return create(Kubernetes.model_validate(spec), context(cluster=cluster, timeout=at.timeout))
 
-    def certificate(self, way: Way | None = None, **made: Any) -> KubernetesBackend:
-        return self.store("Certificate", self.shown(**made), way or self._strict, "")
+    def certificate(self, way: Way | None = None, namespace: str = "", **made: Any) -> KubernetesBackend:
+        return self.store("Certificate", self.shown(**made), way or self._strict, namespace)
 
     def config(self, way: Way | None = None, token: str = "", namespace: str = "") -> KubernetesBackend:
         """A store with a kubeconfig that has a token."""
         return self._config({"token": token or self.reader.token}, self.way(way), namespace)
 
-    def certified(self, way: Way | None = None, **made: Any) -> KubernetesBackend:
+    def certified(self, way: Way | None = None, namespace: str = "", **made: Any) -> KubernetesBackend:
         """A store with a kubeconfig that has a certificate."""
         pem = base64.b64encode(self.shown(**made)).decode()
-        return self._config({"client-certificate-data": pem, "client-key-data": pem}, way or self._strict, "")
+        return self._config({"client-certificate-data": pem, "client-key-data": pem}, way or self._strict, namespace)
 
     def shown(self, **made: Any) -> bytes:
         """A client's certificate with its key."""
@@ -112,6 +112,11 @@ class World:
         return self.store("Kubeconfig", json.dumps(config).encode(), way, namespace)
 
 
+def _strict(asked: Asked) -> Says:
+    """As real ones answer to a certificate: they ask for one, look at it later, and grant nothing where nobody is."""
+    return Says(403 if NOWHERE in asked.path or "accessreviews" in asked.path else 401, {})
+
+
 @asynccontextmanager
 async def world(scene: Scene) -> AsyncIterator[World]:
     reader = Reader(shared()).make()
@@ -122,8 +127,7 @@ async def world(scene: Scene) -> AsyncIterator[World]:
     authority = certificates.write(folder)
     trust = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     trust.load_cert_chain(folder / "apiserver.crt", folder / "apiserver.key")
-    # Real ones answer so to a certificate that they do not accept: they ask for one, and look at it later.
-    strict = await scene.stack.enter_async_context(api_server(lambda _: Says(401, {}), trust))
+    strict = await scene.stack.enter_async_context(api_server(_strict, trust))
     yield World(scene, reader, strict.url.removeprefix("https://"), authority)
 
 
@@ -152,12 +156,12 @@ def _of_token(make: Callable[..., KubernetesBackend], name: str, of: Callable[[s
     }
 
 
-def _of_certificate(make: Callable[..., KubernetesBackend], name: str) -> dict[Case, list[Bad] | str]:
+def _of_certificate(make: Callable[..., KubernetesBackend], name: str) -> dict[Case, list[Bad]]:
     refused = f"{{world.strict}} does not accept {name}: "
     return {
         Case.SECRET: [Bad(make, refused + UNTOLD)],
         Case.EXPIRED: [Bad(lambda world: make(world, since=-2 * HOUR, until=-HOUR), refused + OVER)],
-        Case.TENANT: "the namespace that is not there is the same as with a token: rights in it are asked for",
+        Case.TENANT: _no_namespace(make),
         Case.CLOCK: [Bad(lambda world: make(world, since=HOUR), refused + EARLY)],
     }
 

@@ -14,6 +14,7 @@ from keyferry.backends.gcp.tokens import Bearer
 from keyferry.backends.route import Route
 from keyferry.errors import AuthFailed, BackendUnavailable
 
+_PATIENCE = 0.9  # of the store's timeout: so that an error that tells more comes before the budget's
 _LASTS = 300.0  # seconds that a token is taken to hold of which nothing is known
 
 
@@ -29,8 +30,15 @@ class Ambient:
         self._found: Any = None
 
     async def bearer(self) -> Bearer:
-        loop = asyncio.get_running_loop()
-        return await self._context.call("GetCredentials", lambda: loop.run_in_executor(self._thread, self._ask))
+        return await self._context.call("GetCredentials", self._asked)
+
+    async def _asked(self) -> Bearer:
+        try:
+            async with asyncio.timeout(self._context.timeout * _PATIENCE):
+                return await asyncio.get_running_loop().run_in_executor(self._thread, self._ask)
+        except TimeoutError:
+            silence = BackendUnavailable(f"{self.name}: whoever hands them over does not answer in time")
+        raise silence
 
     async def aclose(self) -> None:
         """Wait for nothing: what is under way ends by its own timeout."""

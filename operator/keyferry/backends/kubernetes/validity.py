@@ -36,12 +36,12 @@ def of_token(text: str) -> Validity:
 
 
 def of_certificate(pem: bytes) -> Validity:
-    """What the first certificate says."""
-    from cryptography import x509  # noqa: PLC0415 - some MiB, for those whose certificate is refused
-
+    """What the first certificate says, where the extra is installed that can read one."""
     try:
+        from cryptography import x509  # noqa: PLC0415 - some MiB, for those whose certificate is refused
+
         found = x509.load_pem_x509_certificates(pem)[0]
-    except (ValueError, IndexError):
+    except (ImportError, ValueError, IndexError):
         return Validity()
     return Validity(found.not_valid_before_utc.timestamp(), found.not_valid_after_utc.timestamp())
 

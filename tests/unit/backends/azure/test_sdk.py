@@ -21,7 +21,7 @@ def without_sdk(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("sdk", "logins", "connection"):
         monkeypatch.delitem(sys.modules, f"keyferry.backends.azure.{name}", raising=False)
         monkeypatch.delattr(azure, name, raising=False)
-    for name in [name for name in sys.modules if name.partition(".")[0] in {"azure", "msal"}]:
+    for name in {"azure", "msal", *(name for name in sys.modules if name.partition(".")[0] in {"azure", "msal"})}:
         monkeypatch.setitem(sys.modules, name, None)
 
 

@@ -1,3 +1,5 @@
+import sys
+
 import jwt
 import pytest
 
@@ -54,3 +56,8 @@ def test_a_certificate_says_its_times(tmp_path):
 @pytest.mark.parametrize("pem", [b"", b"canary", b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"])
 def test_of_what_is_no_certificate_nothing_is_known(pem):
     assert of_certificate(pem) == Validity()
+
+
+def test_without_the_extra_a_refused_certificate_is_still_told(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "cryptography", None)
+    assert of_certificate(certificates.write(tmp_path, until=-1)) == Validity()
