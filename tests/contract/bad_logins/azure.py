@@ -198,8 +198,7 @@ TABLE = Table(
                 Case.ADDRESS: [
                     Bad(
                         World.lost,
-                        "the operator's managed identity {world.identity}: Azure's SDK finds none in the operator's "
-                        "pod",
+                        "managed identity {world.identity}: Azure's SDK finds none in the operator's pod",
                     )
                 ],
                 Case.TENANT: "a managed identity belongs to its own tenant, which nobody writes",

@@ -239,8 +239,9 @@ async def _closing(network: sdk.Network, make: Make, applicant: Applicant) -> As
         async with transport:
             yield make(transport)
     except (AzureError, OSError, *sdk.TRIPPED) as e:
-        fault = None if applicant.near else network.route.fault(e, entra.OPERATION, f"https://{applicant.host}")
-        raise fault or _refused(transport.met(applicant.host) or e, applicant) from e
+        met = transport.met(applicant.host) or e
+        fault = None if applicant.near else network.route.fault(met, entra.OPERATION, f"https://{applicant.host}")
+        raise fault or _refused(met, applicant) from e
 
 
 def _refused(error: BaseException, applicant: Applicant) -> SyncError:
