@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-import uvloop
 
 from keyferry import handlers, log, tracing
 from keyferry.app import App
@@ -19,6 +18,7 @@ from keyferry.errors import SyncError
 from keyferry.handlers import hooks, lifecycle, probes
 from keyferry.kube.client import connect
 from keyferry.kube.reach import Reach
+from keyferry.schedule.loop import Loop
 from keyferry.settings import DEFAULT_DATA_DIR, LARGEST_CATALOGUE, Settings
 
 _LOG = logging.getLogger(__name__)
@@ -104,7 +104,7 @@ def run(  # noqa: PLR0913 - each is an option
     try:
         if tracing_endpoint:
             tracing.start(tracing_endpoint, settings.identity, tracing_ratio)
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        with asyncio.Runner(loop_factory=Loop) as runner:
             runner.get_loop().set_exception_handler(sealed.told_by_loop)
             runner.run(_operate(settings))
     except SyncError as failure:

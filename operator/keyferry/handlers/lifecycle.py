@@ -13,10 +13,10 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 import kopf
-import uvloop
 
 from keyferry.kube.client import configuration
 from keyferry.kube.reach import Reach
+from keyferry.schedule.loop import Loop
 
 Call = Callable[..., None]  # call(function, *arguments, **keywords): run it in the operator's own loop
 
@@ -109,7 +109,7 @@ async def see(register_all: Callable[[kopf.OperatorRegistry, Call], None], reach
 def _run(seeing: Coroutine[Any, Any, None], ended: Callable[[], None]) -> None:
     """Kopf's thread. What Kopf raises goes to `threading.excepthook`."""
     try:
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        with asyncio.Runner(loop_factory=Loop) as runner:
             runner.run(seeing)
     finally:
         ended()
