@@ -160,7 +160,10 @@ async def _see(app: App) -> None:
     await app.learnt.wait()
     _spare_what_stays()
     await app.calm.wait()
-    await lifecycle.see(lambda registry, call: handlers.register(registry, app.picture, call), app.watched.reach)
+    picture = app.picture
+    await lifecycle.see(
+        lambda registry, call: handlers.register(registry, picture, call), picture.reach, picture.kinds.there
+    )
 
 
 def _spare_what_stays() -> None:

@@ -28,11 +28,13 @@ class Server(FakeKube):
         self.breaks: list[Exception] = []
         self.watched_from: list[str] = []
 
-    async def watch(self, at: At, resource_version: str, *, accept: str, seconds: int) -> AsyncIterator[Json]:
+    async def watch(
+        self, at: At, resource_version: str, *, accept: str, seconds: int, silence: float
+    ) -> AsyncIterator[Json]:
         self.watched_from.append(resource_version)
         if self.breaks:
             raise self.breaks.pop(0)
-        async for event in super().watch(at, resource_version, accept=accept, seconds=seconds):
+        async for event in super().watch(at, resource_version, accept=accept, seconds=seconds, silence=silence):
             yield event
 
     @property
@@ -155,6 +157,22 @@ async def test_a_watch_that_broke_goes_on_from_where_it_was():
     assert bed.told == ["s", "t"]
     assert bed.kube.watched_from[1] == reached
     assert bed.kube.lists == 1
+
+
+async def test_an_api_server_that_is_away_for_five_minutes_is_asked_now_and_then_and_that_is_told_once_a_minute(
+    caplog: pytest.LogCaptureFixture,
+):
+    bed = Bed()
+    async with bed.running():
+        before = len(bed.kube.watched_from)
+        bed.kube.breaks = [KubeUnavailable("refused") for _ in range(1000)]
+        await asyncio.sleep(590)  # the first of them as soon as the watch that runs is over
+        assert 300 / 6 <= len(bed.kube.watched_from) - before <= 300 / 4 + 5
+        bed.kube.breaks.clear()
+        bed.kube.secret("s")
+        await asyncio.sleep(6)
+        assert bed.told == ["s"]
+    assert len(caplog.records) <= 6
 
 
 async def test_a_version_that_is_gone_starts_anew_with_a_list():
