@@ -74,12 +74,14 @@ class App:
             async with self._group as group:
                 group.create_task(self.election.run())
                 await self.election.looked.wait()  # what is free is taken first, and need not be learnt once more then
+                await self.picture.kinds.fit()
                 await self.picture.learn()
                 self.learnt.set()
                 self.election.ready()
                 group.create_task(self.secret_watch.run())
                 group.create_task(self._keep_the_picture())
                 group.create_task(self._purge())
+                group.create_task(self.picture.kinds.keep())
         finally:
             self._ended = True
 
@@ -132,6 +134,12 @@ class App:
         if deaf := self.picture.deaf:
             return f"for a quarter of an hour no watch has told of what is new among {deaf}"
         return None
+
+    def unready(self) -> str | None:
+        """Why not everything there is has been seen; None where it has."""
+        if not self.learnt.is_set():
+            return "; ".join(filter(None, ["still learning what there is", self.picture.waits_for]))
+        return self.picture.kinds.unfit or None
 
     def measure(self) -> None:
         """Bring those metrics up to date that are counted when somebody asks: how things stand now."""

@@ -2,7 +2,10 @@
 
 import logging
 import sys
+import time
 import traceback
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from enum import StrEnum
 from time import gmtime
 
@@ -61,6 +64,35 @@ class _TextFormatter(logging.Formatter):
         return line + "".join(
             f" {name}={value}" for name, value in fields.items() if isinstance(value, (str, int, float))
         )
+
+
+_AGAIN_SECONDS = 60.0
+
+
+@dataclass(slots=True)
+class Trouble:
+    """What may go wrong each time that it is tried: told when it begins or becomes another, then once a minute.
+
+    `what` is what was tried, in words that a colon may follow; `log` tells it.
+    """
+
+    what: str
+    log: logging.Logger
+    clock: Callable[[], float] = time.monotonic
+    _told: dict[str, float] = field(default_factory=dict, init=False)  # causes, and when each was told last
+
+    def caused_by(self, cause: object) -> None:
+        """It went wrong once more. The text of `cause` holds no value."""
+        text, now = str(cause), self.clock()
+        if now - self._told.get(text, -_AGAIN_SECONDS) >= _AGAIN_SECONDS:
+            self._told[text] = now
+            self.log.warning("%s: %s", self.what, text)
+
+    def over(self) -> None:
+        """It went well."""
+        if self._told:
+            self._told.clear()
+            self.log.info("%s: goes on", self.what)
 
 
 def configure(level: str, format_: LogFormat) -> None:

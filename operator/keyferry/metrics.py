@@ -79,6 +79,11 @@ HELD_BACK = Gauge(
 )
 SHARDS = Gauge("keyferry_shards", "Parts that the stores are divided into, for the replicas to share.")
 SHARDS_HELD = Gauge("keyferry_shards_held", "Shards that this replica holds and works on.")
+CRD_UNKNOWN_FIELDS = Gauge(
+    "keyferry_crd_unknown_fields",
+    "Fields that this operator knows and the CRD in the cluster does not; 2 where there is no CRD.",
+    ("crd",),
+)
 LEASE_FAILURES = Counter("keyferry_lease_failures_total", "Requests about Leases that failed.", ("operation",))
 
 

@@ -15,6 +15,8 @@ from tests.standins import aws_faults
 
 pytest_plugins = ["tests.cluster.fixtures"]
 
+MANY = [f"m{number}" for number in range(60)]
+
 
 @pytest.fixture
 def world(plane, crds, tmp_path_factory, mode) -> Iterator[World]:
@@ -71,6 +73,35 @@ def test_a_polite_end_hands_over_before_its_lease_runs_out_and_nothing_is_done_t
     assert replicas.hands(0, 1) - hands == 2  # given up, and taken: nobody had to wait until it ran out
     assert team.calls()["BatchGetSecretValue"] - before["BatchGetSecretValue"] == 1 + 1  # its check, and the change
     assert patches(team) - written == 1
+
+
+def test_a_polite_end_in_the_midst_of_writing_leaves_nothing_half_done_and_nothing_to_be_done_twice(replicas, team):
+    team.configure(refresh={"timeout": "30s", "concurrency": 1})  # one batch of 20 after the other
+    for name in MANY:
+        team.put(name, "before")
+        team.declare(name, every="1s")
+    for name in MANY:
+        team.holds(name, value=b"before")
+        team.told(name)
+    before = team.written()
+
+    def written():
+        return list(replicas.world.secrets(team.namespace).values()).count({"value": b"after"})
+
+    with team.aws.faults.during("BatchGetSecretValue", aws_faults.delay(1.0)):
+        with team.aws.secrets.lock:  # all of them are new in one look
+            for name in MANY:
+                team.put(name, "after")
+        replicas.world.eventually(written)
+        assert replicas.world.operator.stop() == 0
+    assert 0 < written() < len(MANY)
+
+    for name in MANY:
+        team.holds(name, value=b"after")
+        team.told(name)
+    assert team.written() - before == {"secrets": len(MANY), "externalsecrets/status": len(MANY)}
+    assert f"keyferry-replica-{replicas.world.operator.pod.name}" not in replicas.leases()
+    assert set(replicas.holders().values()) == {replicas.others[0].pod.name}
 
 
 def test_a_killed_replica_is_taken_over_within_15_seconds(replicas, team):

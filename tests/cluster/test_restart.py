@@ -1,5 +1,8 @@
 """The operator stops and starts again: nothing is lost, and what happened meanwhile is made good at once."""
 
+import resource
+import subprocess
+import sys
 import time
 from collections import Counter
 
@@ -55,6 +58,23 @@ def test_a_polite_stop_is_quick_and_ends_well(team):
     assert stopped - asked < 2.0 + (
         time.monotonic() - stopped
     )  # a start is all work, and tells how busy the machine is
+
+
+def test_a_start_takes_less_than_three_seconds_on_a_machine_that_is_not_busy(stopped):
+    busy = slowness()
+    began = time.monotonic()
+
+    stopped.world.start()  # ready: everything was listed
+
+    assert time.monotonic() - began < 3.0 * busy
+
+
+def slowness() -> float:
+    """How many times longer than their CPU time programs take now: one that is all work tells."""
+    used, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
+    subprocess.run([sys.executable, "-c", "import keyferry.cli.run, keyferry.app"], check=True, timeout=120)
+    took, after = time.monotonic() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
+    return max(1.0, took / (after.ru_utime + after.ru_stime - used.ru_utime - used.ru_stime))
 
 
 def test_a_value_rotated_meanwhile_arrives(stopped):

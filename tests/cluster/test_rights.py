@@ -30,16 +30,21 @@ class Right(NamedTuple):
     verb: str
 
 
+def lines() -> dict[Right, str]:
+    """What each right's line says in its last column."""
+    return {Right(line["resource"], line["verb"]): line["without"] for line in LINE.finditer(PAGE.read_text())}
+
+
 def described() -> dict[Right, str]:
-    """What each right's line quotes in its last column."""
+    """What is quoted there."""
     found = {}
-    for line in LINE.finditer(PAGE.read_text()):
-        (words,) = re.findall("`([^`]+)`", line["without"])
-        found[Right(line["resource"], line["verb"])] = words
+    for right, line in lines().items():
+        (found[right],) = re.findall("`([^`]+)`", line)
     return found
 
 
 DESCRIBED = described()
+NEVER_READY = {right for right, line in lines().items() if "never ready" in line}
 CLUSTER_WIDE = {right for right in DESCRIBED if right.resource.startswith("clustersecretstores")} | {
     Right("namespaces", "list"),
     Right("namespaces", "watch"),
@@ -157,6 +162,10 @@ def test_without_it_what_the_page_says_is_told(bed: Bed, right: Right):
         bed.aws.delete(f"{bed.namespace}/gone")
 
     bed.world.eventually(lambda: DESCRIBED[right] in bed.told(), within=WITHIN, what=DESCRIBED[right])
+    if right in NEVER_READY:  # to be ready is to have listed everything
+        assert not bed.world.operator.ready()
+    else:
+        bed.world.operator.wait_ready(WITHIN)
 
 
 def _dead_replica(world: World) -> None:

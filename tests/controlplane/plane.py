@@ -1,7 +1,9 @@
 """A real Kubernetes API on this machine: etcd, kube-apiserver and kube-controller-manager, while it is used."""
 
+import contextlib
 import http
 import os
+import signal
 import socket
 import subprocess
 import tempfile
@@ -12,6 +14,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from tests.controlplane import binaries, credentials, kubeconfig, programs
+from tests.controlplane.absence import Absence
 from tests.controlplane.api import Api, RequestFailed
 from tests.controlplane.audit import AuditEvent, AuditLog
 from tests.controlplane.processes import Process, ProcessDied, ProcessGroup
@@ -84,6 +87,27 @@ class ControlPlane:
         self._parts["kube-controller-manager"].end(grace=0)
         self._start_controllers()
 
+    @contextlib.contextmanager
+    def away(self, *, silent: bool = False) -> Iterator[Absence]:
+        """The API server is gone while the context is open; afterwards it is there again, with all that it knew.
+
+        `silent`: it takes connections and answers nothing, and then goes on as if nothing had been. Else it is killed,
+        whoever calls is sent away and counted, and the controllers are gone with it.
+        """
+        if silent:
+            with _frozen(self._parts["kube-apiserver"].pid):
+                yield Absence()
+        else:
+            for part in ("kube-controller-manager", "kube-apiserver"):
+                self._parts.pop(part).end(grace=0)
+            with Absence() as absence:
+                absence.hold(self._port)
+                yield absence
+            self._run("kube-apiserver", self._apiserver_command)
+            self._wait(self._api.ready, "kube-apiserver")
+            self._start_controllers()
+        self._api.close()  # what it kept open is of no use any more
+
     def kubectl(self, *args: str, stdin: str | None = None) -> str:
         """Run kubectl as the administrator; the answer is what it prints."""
         done = subprocess.run(
@@ -147,8 +171,9 @@ class ControlPlane:
         self.url = f"https://127.0.0.1:{port}"
         self._api = Api(self.url, self.ca_file, self._credentials.admin_token)
         self.kubeconfig = kubeconfig.write(self.folder / "kubeconfig", self._api, user=credentials.ADMIN)
-        command = programs.apiserver(self.binaries.kube_apiserver, self.folder, self._credentials, port)
-        started = self._run("kube-apiserver", command)
+        self._port = port
+        self._apiserver_command = programs.apiserver(self.binaries.kube_apiserver, self.folder, self._credentials, port)
+        started = self._run("kube-apiserver", self._apiserver_command)
         try:
             self._wait(self._api.answers, "kube-apiserver")
         except ProcessDied as e:
@@ -187,3 +212,12 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+@contextlib.contextmanager
+def _frozen(pid: int) -> Iterator[None]:
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)

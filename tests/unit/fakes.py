@@ -10,11 +10,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapp
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
+from keyferry.api.kinds import KINDS
 from keyferry.backends.base import Access
 from keyferry.errors import SecretMissing, SyncError
 from keyferry.kube.client import APPLY, METADATA, METADATA_LIST, At, Gate, Json, Kube, Message
 from keyferry.kube.errors import error_for
 from keyferry.values import Entry, Fetched, Ref, Scope, Value
+from tests.unit.discovery import discovered
 from tests.unit.serverside import Conflicted, Refused, applied, owned_by_hand
 from tests.unit.sync.sources import FakeSource
 
@@ -175,6 +177,8 @@ class FakeKube(Kube):
         self.page = 500
         self._version = 10
         self.news = asyncio.Event()  # set once, when something happens next
+        self.crds = {kind.plural: kind.kind for kind in KINDS}  # those that are there
+        self.schemas: dict[str, Json] = {}  # theirs, as far as OpenAPI tells them
 
     async def __aenter__(self) -> Self:
         return self
@@ -218,6 +222,8 @@ class FakeKube(Kube):
                 await asyncio.sleep(self.takes)
         if gate:
             gate(str(message))
+        if message.at.resource in ("discovery", "openapi"):
+            return 200, discovered(message.at.url, self.crds, self.schemas)
         found = _URL.fullmatch(message.at.url)
         assert found, message.at.url
         resource = "/".join(filter(None, (found["res"], found["sub"])))
@@ -329,7 +335,14 @@ class FakeKube(Kube):
         news.set()
 
     async def watch(
-        self, at: At, resource_version: str, *, accept: str, seconds: int, **query: str
+        self,
+        at: At,
+        resource_version: str,
+        *,
+        accept: str,
+        seconds: int,
+        silence: float,  # noqa: ARG002 - it never is
+        **query: str,
     ) -> AsyncIterator[Json]:
         """Everything that happened since, then what happens, until the time is over."""
         end = asyncio.get_running_loop().time() + seconds

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from keyferry.log import LogFormat, about, configure, places
+from keyferry.log import LogFormat, Trouble, about, configure, places
 
 
 @pytest.fixture
@@ -71,3 +71,19 @@ def _failure(text):
         int(text)
     except ValueError as bug:
         return ExceptionGroup(text, [bug])
+
+
+def test_a_trouble_is_told_when_it_begins_or_is_another_then_once_a_minute_and_at_its_end(logger, caplog):
+    now = 0.0
+    trouble = Trouble("watching", logger, lambda: now)
+    with caplog.at_level("INFO"):
+        trouble.over()
+        for second in range(130):
+            now = float(second)
+            trouble.caused_by("reset" if second < 100 else "refused")
+        trouble.over()
+        trouble.over()
+        trouble.caused_by("reset")
+
+    told = ["watching: reset"] * 2 + ["watching: refused", "watching: goes on", "watching: reset"]
+    assert [record.getMessage() for record in caplog.records] == told

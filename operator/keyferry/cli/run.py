@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-import uvloop
 
 from keyferry import handlers, log, metrics, tracing
 from keyferry.app import App
@@ -21,6 +20,7 @@ from keyferry.errors import SyncError
 from keyferry.handlers import hooks, lifecycle, probes
 from keyferry.kube.client import connect
 from keyferry.kube.reach import Reach
+from keyferry.schedule.loop import Loop
 from keyferry.settings import DEFAULT_DATA_DIR, LARGEST_CATALOGUE, Settings
 from keyferry.values import Key
 
@@ -117,7 +117,7 @@ def run(  # noqa: PLR0913 - each is an option
     try:
         if tracing_endpoint:
             tracing.start(tracing_endpoint, settings.identity, tracing_ratio)
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        with asyncio.Runner(loop_factory=Loop) as runner:
             runner.get_loop().set_exception_handler(sealed.told_by_loop)
             runner.run(_operate(settings))
     except SyncError as failure:
@@ -185,7 +185,10 @@ async def _see(app: App) -> None:
     await app.learnt.wait()
     _spare_what_stays()
     await app.calm.wait()
-    await lifecycle.see(lambda registry, call: handlers.register(registry, app.picture, call), app.watched.reach)
+    picture = app.picture
+    await lifecycle.see(
+        lambda registry, call: handlers.register(registry, picture, call), picture.reach, picture.kinds.there
+    )
 
 
 def _spare_what_stays() -> None:

@@ -9,14 +9,15 @@ import datetime as dt
 import functools
 import logging
 import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 import kopf
-import uvloop
 
+from keyferry.handlers.wording import Pauses, reword
 from keyferry.kube.client import configuration
 from keyferry.kube.reach import Reach
+from keyferry.schedule.loop import Loop
 
 Call = Callable[..., None]  # call(function, *arguments, **keywords): run it in the operator's own loop
 
@@ -35,6 +36,7 @@ def settings() -> kopf.OperatorSettings:
     made.peering.standalone = True
     made.watching.server_timeout = 290
     made.watching.client_timeout = 320
+    made.networking.error_backoffs = Pauses()
     # Our handlers await nothing: a worker that lingered would only hold back the next object.
     made.queueing.worker_limit = _WORKERS
     made.queueing.idle_timeout = 0.01
@@ -75,15 +77,22 @@ def register(registry: kopf.OperatorRegistry) -> None:
         )
 
 
-async def see(register_all: Callable[[kopf.OperatorRegistry, Call], None], reach: Reach) -> None:
-    """Run Kopf until cancelled; where it ends by itself, run it again after a pause."""
+async def see(
+    register_all: Callable[[kopf.OperatorRegistry, Call], None], reach: Reach, there: Callable[[], Awaitable[None]]
+) -> None:
+    """Run Kopf until cancelled; where it ends by itself, run it again after a pause.
+
+    `there` returns when there is all that it is to see: Kopf looks for it at its start, and not again.
+    """
     loop = asyncio.get_running_loop()
+    reword()
 
     def call(function: Callable[..., None], *arguments: Any, **keywords: Any) -> None:
         with contextlib.suppress(RuntimeError):  # our loop has ended: nobody is left to be told
             loop.call_soon_threadsafe(functools.partial(function, *arguments, **keywords))
 
     while True:
+        await there()
         registry, stop, ended = kopf.OperatorRegistry(), threading.Event(), asyncio.Event()
         register_all(registry, call)
         seeing = kopf.operator(
@@ -94,7 +103,7 @@ async def see(register_all: Callable[[kopf.OperatorRegistry, Call], None], reach
             standalone=True,
             stop_flag=stop,
         )
-        threading.Thread(target=_run, args=(seeing, functools.partial(call, ended.set)), daemon=True).start()
+        threading.Thread(target=_run, args=(seeing, stop, functools.partial(call, ended.set)), daemon=True).start()
         try:
             await ended.wait()
         finally:
@@ -106,10 +115,19 @@ async def see(register_all: Callable[[kopf.OperatorRegistry, Call], None], reach
         await asyncio.sleep(_PAUSE_SECONDS)
 
 
-def _run(seeing: Coroutine[Any, Any, None], ended: Callable[[], None]) -> None:
-    """Kopf's thread. What Kopf raises goes to `threading.excepthook`."""
+def _run(seeing: Coroutine[Any, Any, None], stop: threading.Event, ended: Callable[[], None]) -> None:
+    """Kopf's thread."""
     try:
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(seeing)
+        with asyncio.Runner(loop_factory=Loop) as runner:
+            runner.run(_seen(seeing, stop))
     finally:
         ended()
+
+
+async def _seen(seeing: Coroutine[Any, Any, None], stop: threading.Event) -> None:
+    """Return when Kopf has ended, and say why where nobody has asked it to."""
+    task = asyncio.create_task(seeing)
+    await asyncio.wait({task})
+    stop.set()  # a thread of Kopf's waits for it, and its loop does not close before that has ended
+    if not task.cancelled() and (error := task.exception()):
+        _LOG.warning("Kopf has ended: %s", type(error).__name__)

@@ -18,8 +18,8 @@ def routes(app: App) -> web.Application:
         return web.Response(text=trouble or "ok", status=500 if trouble else 200)
 
     async def readyz(_: web.Request) -> web.Response:
-        ready = app.learnt.is_set()
-        return web.Response(text="ok" if ready else "still learning what there is", status=200 if ready else 503)
+        trouble = app.unready()
+        return web.Response(text=trouble or "ok", status=503 if trouble else 200)
 
     async def metrics(_: web.Request) -> web.Response:
         app.measure()

@@ -221,17 +221,19 @@ class Kube:
             self._slots.release()
 
     @asynccontextmanager
-    async def _response(self, message: Message, gate: Gate | None = None) -> AsyncIterator[aiohttp.ClientResponse]:
+    async def _response(
+        self, message: Message, gate: Gate | None = None, *, silence: float | None = None
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
         settings = await self.config.auth_settings()
         headers = {"Accept": message.accept, "Content-Type": message.content_type, "User-Agent": "keyferry"}
         if token := settings.get("BearerToken", {}).get("value"):
             headers["authorization"] = token
         url = f"{self.config.host}{message.at.url}" + (f"?{urlencode(message.query)}" if message.query else "")
-        unlimited = aiohttp.ClientTimeout(total=None)  # the caller holds the limit
+        limits = aiohttp.ClientTimeout(total=None, sock_read=silence)  # of the whole the caller holds the limit
         if gate:
             gate(str(message))
         answer = await self._api.rest_client.request(
-            message.method, url, headers=headers, body=message.body, _request_timeout=unlimited
+            message.method, url, headers=headers, body=message.body, _request_timeout=limits
         )
         try:
             yield answer.response
@@ -244,9 +246,12 @@ class Kube:
         self.config.refresh_api_key_hook = fresh.refresh_api_key_hook
 
     async def watch(
-        self, at: At, resource_version: str, *, accept: str, seconds: int, **query: str
+        self, at: At, resource_version: str, *, accept: str, seconds: int, silence: float, **query: str
     ) -> AsyncIterator[Json]:
-        """Events as they come, for at most so many seconds. Raises Gone when the version is too old, or KubeError."""
+        """Events as they come, for at most so many seconds. Raises Gone when the version is too old, or KubeError.
+
+        After so many seconds of silence, in which not even a bookmark came, nobody is there any more: KubeUnavailable.
+        """
         query = {
             "watch": "1",
             "resourceVersion": resource_version,
@@ -257,7 +262,7 @@ class Kube:
         try:
             async with (
                 asyncio.timeout(seconds + self.timeout),
-                self._response(Message("GET", at, None, JSON, accept, query)) as response,
+                self._response(Message("GET", at, None, JSON, accept, query), silence=silence) as response,
             ):
                 if response.status >= HTTPStatus.BAD_REQUEST:
                     raise error_for(response.status, await response.json(content_type=None), f"WATCH {at.what}")

@@ -3,22 +3,25 @@
 import asyncio
 import logging
 import math
+import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from keyferry.errors import KubeUnavailable
+from keyferry.errors import KubeUnavailable, SyncError
 from keyferry.kube.client import METADATA, METADATA_LIST, At, Kube, named, path
 from keyferry.kube.errors import Gone, KubeError
 from keyferry.kube.reach import Reach
 from keyferry.kube.secrets import SecretMeta, meta_of
 from keyferry.kube.watched import Deletions
+from keyferry.log import Trouble
+from keyferry.schedule import backoff
 from keyferry.values import Key
 
 _LOG = logging.getLogger(__name__)
 _WATCH_SECONDS = 290
-_PAUSE_SECONDS = 1.0
+_PAUSE_SECONDS, _PAUSE_CAP_SECONDS = 1.0, 5.0  # it is the way back to work: short, however long the trouble lasts
 _PAGE = "500"
-_FRESH_SECONDS = 90.0  # the API server sends a bookmark every minute where nothing else happens
+_FRESH_SECONDS = 90.0  # the API server sends a bookmark every minute where nothing else happens; silence is no watch
 
 
 class SecretWatch:
@@ -61,6 +64,8 @@ class Part:
     _told_at: float = field(default=-math.inf, init=False)  # when the API server last told something
     _version: str = field(default="", init=False)
     _deletions: Deletions = field(default_factory=Deletions, init=False)
+    _trouble: Trouble = field(default_factory=lambda: Trouble("watching Secrets", _LOG), init=False)
+    _failures: int = field(default=0, init=False)  # in a row
 
     @property
     def _at(self) -> At:
@@ -109,19 +114,26 @@ class Part:
                 await self._list_again()
             except (KubeError, KubeUnavailable) as broken:  # the watch goes on from where it was
                 self._told_at = -math.inf
-                _LOG.warning("watching Secrets: %s", broken)
-                await asyncio.sleep(_PAUSE_SECONDS)
+                await self._wait(broken)
 
     async def _list_again(self) -> None:
         try:
             await self.list()
         except (KubeError, KubeUnavailable) as broken:
-            _LOG.warning("listing Secrets: %s", broken)
-            await asyncio.sleep(_PAUSE_SECONDS)
+            await self._wait(broken)
+
+    async def _wait(self, broken: SyncError) -> None:
+        self._trouble.caused_by(broken)
+        self._failures += 1
+        await asyncio.sleep(
+            backoff.after(self._failures, base=_PAUSE_SECONDS, cap=_PAUSE_CAP_SECONDS, chance=random.random)
+        )
 
     async def _follow(self) -> None:
-        events = self.kube.watch(self._at, self._version, accept=METADATA, seconds=_WATCH_SECONDS, **self._query)
-        async for event in events:
+        watch = self.kube.watch(
+            self._at, self._version, accept=METADATA, seconds=_WATCH_SECONDS, silence=_FRESH_SECONDS, **self._query
+        )
+        async for event in watch:
             metadata = event["object"]["metadata"]
             self._told()
             if event["type"] != "BOOKMARK":
@@ -152,6 +164,8 @@ class Part:
 
     def _told(self) -> None:
         self._beat()
+        self._failures = 0
+        self._trouble.over()
         self._told_at = self.alive_at
 
     def _beat(self) -> None:

@@ -15,6 +15,8 @@ from keyferry.kube.fence import Clock
 from keyferry.kube.metadata_watch import SecretWatch
 from keyferry.kube.reach import Reach
 from keyferry.kube.status import API
+from keyferry.log import Trouble
+from keyferry.sync.kinds import Kinds
 from keyferry.sync.waking import Waking
 
 _LOG = logging.getLogger(__name__)
@@ -37,9 +39,15 @@ class Picture:
     waking: Waking
     secret_watch: SecretWatch
     clock: Clock
+    kinds: Kinds = field(init=False)
+    _trouble: Trouble = field(default_factory=lambda: Trouble("cannot see what there is", _LOG), init=False)
+    _lack: str = field(default="", init=False)
     _began: float = field(default=float("-inf"), init=False)  # when the last list of everything began
     _learning: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
     _untold: Counter[str] = field(default_factory=Counter, init=False)  # relists since a watch last told of a resource
+
+    def __post_init__(self) -> None:
+        self.kinds = Kinds(self.kube, self.reach)
 
     def told(self, resource: str, body: Json, *, deleted: bool) -> None:
         """A watch tells of an object, be it news or not."""
@@ -78,17 +86,26 @@ class Picture:
             except (KubeError, KubeUnavailable) as failure:
                 _LOG.warning("cannot see what watches may have missed: %s", failure)
 
+    @property
+    def waits_for(self) -> str:
+        """What keeps everything from being seen; empty where nothing does, as far as is known."""
+        return self.kinds.unfit or self.kinds.unseen or self._lack
+
     async def _learn(self) -> None:
         while True:
             began = self.clock()
             try:
                 await self._learn_all()
-            except NotFound:
-                _LOG.warning("Keyferry's CRDs are not there yet: install the chart, or apply crds/; waiting for them")
+            except NotFound as missing:
+                self._lack = f"a kind is not there: {missing}"
+                self._trouble.caused_by(missing)
+                await self.kinds.there()
             except (KubeError, KubeUnavailable) as failure:
-                _LOG.warning("cannot see what there is: %s; trying again", failure)
+                self._lack = f"cannot see what there is: {failure}"
+                self._trouble.caused_by(failure)
             else:
-                self._began = began
+                self._began, self._lack = began, ""
+                self._trouble.over()
                 return
             await asyncio.sleep(_RETRY_SECONDS)
 

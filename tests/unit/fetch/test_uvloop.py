@@ -2,9 +2,8 @@
 
 import asyncio
 
-import uvloop
-
 from keyferry.fetch.batch import Batcher
+from keyferry.schedule.loop import Loop
 from keyferry.values import Ref, Value
 
 
@@ -20,6 +19,6 @@ def test_many_who_ask_in_one_moment_share_full_batches_on_the_loop_that_the_oper
         await asyncio.gather(*(batcher.fetch([Ref(f"r{number}")]) for number in range(100)))
         await batcher.aclose()
 
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+    with asyncio.Runner(loop_factory=Loop) as runner:
         runner.run(ask())
     assert sizes == [20] * 5

@@ -163,12 +163,14 @@ def event(type_: str, **object_: Any) -> bytes:
 
 
 async def watched(made: Kube, seconds: int = 290) -> list[str]:
-    return [each["type"] async for each in made.watch(path("v1", "secrets"), "7", accept=METADATA, seconds=seconds)]
+    watch = made.watch(path("v1", "secrets"), "7", accept=METADATA, seconds=seconds, silence=90.0)
+    return [each["type"] async for each in watch]
 
 
 async def test_a_watch_tells_events_as_they_come_from_the_version_that_is_known():
     made, server = kube(Answer(body=event("ADDED") + b"\n" + event("BOOKMARK")))
     assert await watched(made) == ["ADDED", "BOOKMARK"]
+    assert server.asked[0]["_request_timeout"].sock_read == 90.0  # silence ends it: nobody may be there any more
     assert "watch=1&resourceVersion=7&allowWatchBookmarks=true&timeoutSeconds=290" in server.asked[0]["url"]
 
 

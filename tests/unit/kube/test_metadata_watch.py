@@ -29,12 +29,14 @@ class Server(FakeKube):
         self.watched_from: list[str] = []
 
     async def watch(
-        self, at: At, resource_version: str, *, accept: str, seconds: int, **query: str
+        self, at: At, resource_version: str, *, accept: str, seconds: int, silence: float, **query: str
     ) -> AsyncIterator[Json]:
         self.watched_from.append(resource_version)
         if self.breaks:
             raise self.breaks.pop(0)
-        async for event in super().watch(at, resource_version, accept=accept, seconds=seconds, **query):
+        async for event in super().watch(
+            at, resource_version, accept=accept, seconds=seconds, silence=silence, **query
+        ):
             yield event
 
     @property
@@ -159,6 +161,22 @@ async def test_a_watch_that_broke_goes_on_from_where_it_was():
     assert bed.told == ["s", "t"]
     assert bed.kube.watched_from[1] == reached
     assert bed.kube.lists == 1
+
+
+async def test_an_api_server_that_is_away_for_five_minutes_is_asked_now_and_then_and_that_is_told_once_a_minute(
+    caplog: pytest.LogCaptureFixture,
+):
+    bed = Bed()
+    async with bed.running():
+        before = len(bed.kube.watched_from)
+        bed.kube.breaks = [KubeUnavailable("refused") for _ in range(1000)]
+        await asyncio.sleep(590)  # the first of them as soon as the watch that runs is over
+        assert 300 / 6 <= len(bed.kube.watched_from) - before <= 300 / 4 + 5
+        bed.kube.breaks.clear()
+        bed.kube.secret("s")
+        await asyncio.sleep(6)
+        assert bed.told == ["s"]
+    assert len(caplog.records) <= 6
 
 
 async def test_a_version_that_is_gone_starts_anew_with_a_list():
