@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from keyferry.settings import API_SERVER_AUDIENCE, TOKENS_ANNOTATION
 from tests.cluster.manifests import cluster_store, data, external_secret, secret, secret_store, sql_provider
 from tests.cluster.world import Manifest
 from tests.e2e.place import Place
@@ -53,9 +54,10 @@ class Tenant:
         """Sources, logins, stores; returns when the stores are ready."""
         for key, value in FIRST.items():
             self.put(key, value)
-        here = f"--namespace={self.source}"
+        own, here = f"--namespace={self.namespace}", f"--namespace={self.source}"
         reads = ("--verb=get,list,watch", "--resource=secrets")
-        self.place.kubectl("create", "serviceaccount", READER, f"--namespace={self.namespace}")
+        self.place.kubectl("create", "serviceaccount", READER, own)
+        self.place.kubectl("annotate", "serviceaccount", READER, f"{TOKENS_ANNOTATION}={API_SERVER_AUDIENCE}", own)
         self.place.kubectl("create", "role", READER, *reads, here)
         bound = (f"--role={READER}", f"--serviceaccount={self.namespace}:{READER}")
         self.place.kubectl("create", "rolebinding", READER, *bound, here)
