@@ -6,11 +6,11 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 
 from keyferry.api.providers.aws import Aws
-from keyferry.backends.aws import messages, sdk
+from keyferry.backends.aws import sdk
 from keyferry.backends.aws.auth import login_of, uses_environment
 from keyferry.backends.aws.errors import About
 from keyferry.backends.aws.keys import Wallet
-from keyferry.backends.aws.place import Place, place_of, queue_of
+from keyferry.backends.aws.place import POLL_SECONDS, Place, place_of, queue_of
 from keyferry.backends.aws.sqs import Sqs
 from keyferry.backends.base import Context
 from keyferry.backends.calling import Caller
@@ -47,7 +47,7 @@ class Connection:
         queue = queue_of(url, region=self.clients.place.region, allowed=context.endpoint_allowed)
         there = replace(self.clients, place=replace(self.clients.place, region=queue.region), concurrency=1)
         make = functools.partial(there.sqs, lambda: self.wallet.current, queue.endpoint)
-        prompt, patient = await self.caller.aside(lambda: (make(), make(wait=messages.WAIT)))
+        prompt, patient = await self.caller.aside(lambda: (make(), make(wait=POLL_SECONDS)))
         return Sqs(queue, self.wallet, context, self.clients.route, prompt, patient)
 
     async def _ask(self, about: About, call: Callable[["SecretsManagerClient"], T]) -> T:

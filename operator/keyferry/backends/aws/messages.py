@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import TYPE_CHECKING
 
+from keyferry.backends.aws.place import POLL_SECONDS
 from keyferry.backends.base import Context, Heard
 from keyferry.errors import BackendUnavailable, bared
 
@@ -11,7 +12,6 @@ if TYPE_CHECKING:
     from keyferry.backends.aws.connection import Connection
     from keyferry.backends.aws.sqs import Sqs
 
-WAIT = 20  # seconds that a poll waits for a message, the most that SQS grants
 _GAP = 0.25  # seconds from one poll to the next: a flood, or a queue that never waits, takes no more of the CPU
 
 
@@ -42,7 +42,7 @@ class Messages:
                 yield Heard.CHANGE
             self._taken = taken
             await bared(self._delete())
-            wait = WAIT
+            wait = POLL_SECONDS
             await asyncio.sleep(began + _GAP - asyncio.get_running_loop().time())
 
     def close(self) -> None:

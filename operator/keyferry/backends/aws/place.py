@@ -9,6 +9,7 @@ from keyferry.api.providers.aws import Aws
 from keyferry.backends.address import checked_address
 from keyferry.errors import SpecInvalid
 
+POLL_SECONDS = 20  # that a poll of a queue waits for a message, the most that SQS grants
 AMBIENT_FLAG = "--allow-ambient-in-namespaces"
 _QUEUE = re.compile(
     r"https://(vpce-[-a-z0-9]+\.)?sqs(-fips)?"
