@@ -139,7 +139,7 @@ def test_what_does_not_come_true_ends_the_demo_with_an_error_that_shows_why(demo
     failing = demo("--patience=0")
 
     assert failing.ended() == 1
-    assert "✘ Not within 0 s: three Secrets hold what AWS holds for their team" in failing.words
+    assert "✘ Not within 0 s: " in failing.words  # whatever was not there at once
     assert "externalsecrets team-a/database: " in failing.words
     assert "keyferry is up" in failing.words  # the operator's log
     assert failing.left() == []

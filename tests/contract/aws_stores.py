@@ -1,13 +1,10 @@
 """Stores on the AWS stand-in, as tests write them."""
 
-import os
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import jwt
-import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from keyferry.api.providers.aws import Aws
@@ -22,14 +19,6 @@ KEYS = "aws-keys"  # the Secret that holds the login
 ISSUER = "https://issuer.example"  # of ServiceAccounts' tokens
 SIGNER = ec.generate_private_key(ec.SECP256R1())
 WEB = {"serviceAccountRef": {"name": "keyferry"}, "roleArn": "arn:aws:iam::{account}:role/payments"}
-
-
-def bare(environment: pytest.MonkeyPatch, home: Path) -> None:
-    """Make this a process that nobody gave AWS credentials, by variable, file or instance."""
-    for name in [name for name in os.environ if name.startswith("AWS_")]:
-        environment.delenv(name)
-    environment.setenv("HOME", str(home))
-    environment.setenv("AWS_EC2_METADATA_DISABLED", "true")
 
 
 def access_key(key: AccessKey) -> dict[str, Any]:

@@ -12,8 +12,8 @@ from keyferry.backends.base import Backend
 from keyferry.backends.hcp import HcpBackend
 from keyferry.backends.infisical import InfisicalBackend
 from keyferry.backends.vault import VaultBackend
-from tests.contract import hcp_stores, infisical_stores
-from tests.contract.aws_stores import ISSUER, SIGNER, bare
+from tests.contract import bare, hcp_stores, infisical_stores
+from tests.contract.aws_stores import ISSUER, SIGNER
 from tests.contract.subject import Subject
 from tests.contract.vault_stores import everything, store
 from tests.servers.every import SERVERS
@@ -42,7 +42,7 @@ async def backend(subject: Subject) -> AsyncIterator[Backend]:
 @pytest.fixture
 def bare_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.MonkeyPatch:
     """A process that nobody gave AWS credentials, by variable, file or instance."""
-    bare(monkeypatch, tmp_path)
+    bare.of_aws(monkeypatch, tmp_path)
     return monkeypatch
 
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import http
+import itertools
 import os
 import signal
 import socket
@@ -22,6 +23,8 @@ from tests.controlplane.processes import Process, ProcessDied, ProcessGroup
 READY_WITHIN = 90.0  # a few seconds where nothing else runs; a loaded machine may take many times that
 KUBECTL_WITHIN = 120.0
 PORT_ATTEMPTS = 5
+_PORTS = range(20000, 32000)  # below those that the system gives away
+_turns = itertools.count(os.getpid() * 1009)  # other processes are elsewhere in them
 
 
 class NotReady(Exception):
@@ -208,10 +211,12 @@ class ControlPlane:
 
 
 def free_port() -> int:
-    """A port that nobody listens on at this moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port that nobody listens on at this moment, and that nobody is given who asks for any."""
+    while True:
+        port = _PORTS[next(_turns) % len(_PORTS)]
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("", port))
+            return port
 
 
 @contextlib.contextmanager

@@ -8,6 +8,7 @@ from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from keyferry.app import App
+from keyferry.errors import SpecInvalid
 
 
 def routes(app: App) -> web.Application:
@@ -39,11 +40,17 @@ async def served(app: App, listen: str) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def listening(site: web.Application, listen: str) -> AsyncIterator[None]:
-    """A site served at host:port, while the context is open; without a host, at every address there is."""
+    """A site served at host:port, while the context is open; without a host, at every address there is.
+
+    Raises SpecInvalid where that cannot be listened on.
+    """
     runner = web.AppRunner(site, access_log=None)
     await runner.setup()
     try:
-        await _at(runner, listen).start()
+        try:
+            await _at(runner, listen).start()
+        except OSError as e:
+            raise SpecInvalid(f"cannot listen on {listen}: {e.strerror or e}; give another address") from e
         yield
     finally:
         await runner.cleanup()

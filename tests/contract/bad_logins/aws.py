@@ -9,7 +9,8 @@ from keyferry.api.providers.aws import AwsAuth
 from keyferry.backends.aws import AwsBackend
 from keyferry.errors import CredentialsMissing
 from keyferry.values import Ref
-from tests.contract.aws_stores import ISSUER, KEYS, SIGNER, WEB, access_key, bare, holding, signed, store
+from tests.contract import bare
+from tests.contract.aws_stores import ISSUER, KEYS, SIGNER, WEB, access_key, holding, signed, store
 from tests.contract.bad_logins.table import Bad, Case, Login, Scene, Table, Way
 from tests.contract.bad_logins.tokens import dated, forged
 from tests.contract.context import SeededCluster
@@ -111,7 +112,7 @@ class World:
 
 @asynccontextmanager
 async def world(scene: Scene) -> AsyncIterator[World]:
-    bare(scene.environment, scene.folder)
+    bare.of_aws(scene.environment, scene.folder)
     with AwsStandIn() as standin:
         standin.sts.issuers[ISSUER] = Issuer(("sts.amazonaws.com",), lambda _: SIGNER.public_key())
         yield World(scene, standin, Ref(standin.put("db", "v")))

@@ -8,7 +8,7 @@ from typing import Any
 from keyferry.api.providers.azure import _LOGINS
 from keyferry.backends.azure import AzureBackend
 from keyferry.values import Ref
-from tests.contract.azure_fixtures import bare
+from tests.contract import bare
 from tests.contract.azure_stores import CA, LOGIN, client_secret, cluster, signed, store, trusting
 from tests.contract.bad_logins.listening import silence
 from tests.contract.bad_logins.table import Bad, Case, Login, Scene, Table, Way
@@ -104,7 +104,7 @@ class World:
 
 @asynccontextmanager
 async def world(scene: Scene) -> AsyncIterator[World]:
-    bare(scene.environment, scene.folder)
+    bare.of_azure(scene.environment, scene.folder)
     standin = scene.stack.enter_context(AzureStandIn())
     standin.put("db", "v")
     yield World(scene, standin)

@@ -12,11 +12,11 @@ from keyferry.api.providers.gcp import GcpAuth
 from keyferry.backends.gcp import GcpBackend
 from keyferry.errors import BackendUnavailable, PermissionDenied
 from keyferry.values import Ref
+from tests.contract import bare
 from tests.contract.bad_logins.listening import silence
 from tests.contract.bad_logins.table import Bad, Case, Login, Scene, Table, Way
 from tests.contract.bad_logins.tokens import dated, forged
 from tests.contract.context import SeededCluster
-from tests.contract.gcp_fixtures import bare
 from tests.contract.gcp_stores import KEY, PROVIDER, SUBJECT, holding, signed, store, trusting
 from tests.standins.gcp import GcpStandIn
 from tests.standins.gcp_iam import EVERYTHING
@@ -105,7 +105,7 @@ class World:
 
 @asynccontextmanager
 async def world(scene: Scene) -> AsyncIterator[World]:
-    bare(scene.environment, scene.folder)
+    bare.of_google(scene.environment, scene.folder)
     standin = scene.stack.enter_context(GcpStandIn())
     standin.put("db", b"v")
     trusting(standin)

@@ -1,6 +1,7 @@
 """What a kubelet is told, and what it finds where nobody can tell it anything."""
 
 import asyncio
+import socket
 import threading
 import urllib.error
 import urllib.request
@@ -9,7 +10,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from aiohttp import web
 
+from keyferry.errors import SpecInvalid
 from keyferry.handlers import probes
 from keyferry.schedule.loop import Loop
 from tests.controlplane import free_port
@@ -85,3 +88,12 @@ def test_an_event_loop_that_hangs_is_not_alive_though_its_process_is(operator):
     goes_on.set()
 
     assert operator.told("/healthz") == (200, "ok")
+
+
+@pytest.mark.parametrize("host", ["", "127.0.0.1"])
+async def test_an_address_that_cannot_be_listened_on_is_told(host: str):
+    with socket.create_server((host, 0)) as taken:
+        listen = f"{host}:{taken.getsockname()[1]}"
+        with pytest.raises(SpecInvalid, match=rf"cannot listen on {listen}: .*[aA]ddress already in use"):
+            async with probes.listening(web.Application(), listen):
+                raise AssertionError("somebody else listens there")
