@@ -195,8 +195,8 @@ def test_values_travel_by_tags_and_a_rotated_one_follows(team):
     team.put("db", team.word("second"))
 
     team.holds(password=team.word("second"), within=SOON)
-    (source,) = team.world.status("ExternalSecret", team.namespace, "db")["sources"]
-    assert int(source["version"].partition("@")[0]) > int(before.partition("@")[0])
+    number = int(before.partition("@")[0])
+    team.world.await_version(team.namespace, "db", lambda version: int(version.partition("@")[0]) > number)
     team.world.await_store(team.store, "Ready")
 
 

@@ -114,12 +114,7 @@ def test_values_travel_by_paths_and_a_rotated_one_follows(team):
     team.put("db", team.word("second"))
 
     team.holds(password=team.word("second"), within=SOON)
-
-    def versions():
-        """Told after the Secret is written."""
-        return [each["version"][:2] for each in team.world.status("ExternalSecret", team.namespace, "db")["sources"]]
-
-    team.world.eventually(lambda: versions() == ["2@"], within=SOON)
+    team.world.await_version(team.namespace, "db", lambda version: version.startswith("2@"))
     team.world.await_store(team.store, "Ready")
     assert team.infisical.counts()["login"] == 1
 

@@ -159,8 +159,7 @@ def test_values_travel_by_paths_and_a_rotated_one_follows(team):
     team.put("db", password=team.word("second"))
 
     team.holds(password=team.word("second"), within=SOON)
-    (source,) = team.world.status("ExternalSecret", team.namespace, "db")["sources"]
-    assert source["version"].startswith("2@")
+    team.world.await_version(team.namespace, "db", lambda version: version.startswith("2@"))
     team.world.await_store(team.store, "Ready")
     assert team.proxy.logins() == 1
 

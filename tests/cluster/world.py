@@ -213,6 +213,15 @@ class World:
         kind, namespace, name = store.place
         return self.await_ready(namespace, name, reason, telling=telling, within=within, kind=kind)
 
+    def await_version(self, namespace: str, name: str, good: Callable[[str], bool]) -> None:
+        """Return when the version of all that an ExternalSecret is made of is so: told after the Secret is written."""
+
+        def so() -> bool:
+            sources = self.status("ExternalSecret", namespace, name).get("sources") or ()
+            return bool(sources) and all(good(each["version"]) for each in sources)
+
+        self.eventually(so, what=f"the status of {namespace}/{name} to name another version")
+
     def described(self) -> str:
         """How things stand: every condition, and the end of the log."""
         lines = [

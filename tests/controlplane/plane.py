@@ -23,7 +23,7 @@ from tests.controlplane.processes import Process, ProcessDied, ProcessGroup
 READY_WITHIN = 90.0  # a few seconds where nothing else runs; a loaded machine may take many times that
 KUBECTL_WITHIN = 120.0
 PORT_ATTEMPTS = 5
-_PORTS = range(20000, 32000)  # below those that the system gives away
+_PORTS = range(20000, 32000, 10)  # below those that the system gives away; some programs take the next one, too
 _turns = itertools.count(os.getpid() * 1009)  # other processes are elsewhere in them
 
 
