@@ -3,7 +3,6 @@
 import ssl
 from collections.abc import Mapping
 from contextlib import suppress
-from itertools import islice
 
 from keyferry.backends.wrapped import within
 from keyferry.errors import BackendUnavailable, CredentialsMissing
@@ -32,7 +31,13 @@ def kind(verify_code: int) -> str:
 def kinds(error: BaseException) -> tuple[str, ...]:
     """The names of an exception's classes; before them what is wrong with a certificate, if that is within."""
     names = tuple(cls.__name__ for cls in type(error).__mro__)
-    return (*islice(filter(None, map(_refused, within(error))), 1), *names)
+    found = refused(error)
+    return (found, *names) if found else names
+
+
+def refused(error: BaseException) -> str:
+    """Which of `WORDS` an exception is about, or what it wraps; empty where it is about no certificate."""
+    return next(filter(None, map(_refused, within(error))), "")
 
 
 def _refused(error: BaseException) -> str:

@@ -123,7 +123,7 @@ def unreached(kinds: tuple[str, ...], operation: str, host: str) -> BackendUnava
 
 _NO_TLS = dict.fromkeys(("ClientSSLError", "SSLError"), "there is no agreement on TLS; is it https at all?")
 _OUT_OF_REACH = {
-    "TimeoutError": "{host} does not answer in time",
+    **dict.fromkeys(("ServerTimeoutError", "TimeoutError"), "{host} does not answer in time"),
     "ClientConnectorError": "cannot connect to {host}",
     "ClientPayloadError": "{host} breaks off",
     "ClientConnectionError": "{host} breaks off",

@@ -10,9 +10,7 @@ def within(error: object, depth: int = 8) -> Iterator[BaseException]:
     if not isinstance(error, BaseException) or not depth:
         return
     yield error
-    named = (
-        getattr(error, name, None) for name in ("reason", "original_error", "inner_exception", "certificate_error")
-    )
+    named = (getattr(error, name, None) for name in _NAMES)
     of_botocore = getattr(error, "kwargs", None) or {}
     for inner in (*error.args, *named, of_botocore.get("error"), error.__cause__):
         yield from within(inner, depth - 1)

@@ -177,7 +177,7 @@ def failure_of(error: BaseException) -> Failure:
     if isinstance(error, ServiceRequestTimeoutError | ServiceResponseTimeoutError | TimeoutError):
         return Failure("timeout")
     cause = getattr(error, "inner_exception", None) or error
-    if (wrong := certificates.kinds(cause)[0]) in certificates.WORDS:
+    if wrong := certificates.refused(cause):
         return Failure(wrong)
     for kind, classes in _KINDS:
         if isinstance(cause, classes):

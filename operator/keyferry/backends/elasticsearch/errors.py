@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-from keyferry.backends import certificates
+from keyferry.backends import https
 from keyferry.errors import AuthFailed, BackendUnavailable, PermissionDenied, SpecInvalid, SyncError, Throttled
 
 PAGE = "docs/providers/elasticsearch.md"
@@ -73,6 +73,8 @@ Tell = Callable[[Failure, About], SyncError]
 
 def told(failure: Failure, about: About) -> SyncError:
     """The error for the user's status: which index, which login, which privilege, and what to do."""
+    if failure.classes and (unreached := https.unreached(failure.classes, about.operation, about.host)):
+        return unreached
     if failure.classes:
         tell = next((_OF_CLIENT[name] for name in failure.classes if name in _OF_CLIENT), _senseless)
     elif 300 <= failure.status < 400:
@@ -194,20 +196,6 @@ def _senseless(failure: Failure, about: About) -> SyncError:
     return BackendUnavailable(f"{about.host} answers {about.operation} with what Keyferry does not understand ({code})")
 
 
-def _out_of_reach(how: str) -> Tell:
-    def tell(_: Failure, about: About) -> SyncError:
-        return BackendUnavailable(f"{about.operation}: {how.format(host=about.host)}")
-
-    return tell
-
-
-def _untrusted(how: str) -> Tell:
-    def tell(_: Failure, about: About) -> SyncError:
-        return certificates.Untrusted(f"{about.operation}: no secure connection to {about.host}: {how}")
-
-    return tell
-
-
 _BY_KIND: Mapping[str, Tell] = {
     "security_exception": _security,
     "index_not_found_exception": _no_index,
@@ -227,16 +215,7 @@ _BY_KIND: Mapping[str, Tell] = {
 }
 _BY_STATUS: Mapping[int, Tell] = {401: _unauthorized, 403: _forbidden, 429: _throttled}
 _OF_CLIENT: Mapping[str, Tell] = {
-    **{kind: _untrusted(words) for kind, words in certificates.WORDS.items()},
     "Closed": lambda _, __: BackendUnavailable("the store changed in the meantime; the next try uses the new one"),
     "TooLarge": _is("the answer to {operation} is larger than Keyferry takes at once", AnswerTooLarge),
     "InvalidURL": _no_address,
-    "ClientSSLError": _untrusted("there is no agreement on TLS; is it https at all?"),
-    "SSLError": _untrusted("there is no agreement on TLS; is it https at all?"),
-    "ServerTimeoutError": _out_of_reach("{host} does not answer in time"),
-    "TimeoutError": _out_of_reach("{host} does not answer in time"),
-    "ClientConnectorError": _out_of_reach("cannot connect to {host}"),
-    "ClientPayloadError": _out_of_reach("{host} breaks off"),
-    "ClientConnectionError": _out_of_reach("{host} breaks off"),
-    "OSError": _out_of_reach("cannot talk to {host}"),
 }

@@ -78,8 +78,8 @@ class Https:
 
 def _unreached(operation: str, host: str, error: Exception) -> SyncError:
     """What became of the connection, in words that hold nothing of the request."""
-    if wrong := certificates.WORDS.get(certificates.kinds(error)[0]):
-        how = f"no secure connection to {host}: {wrong}"
+    if wrong := certificates.refused(error):
+        how = f"no secure connection to {host}: {certificates.WORDS[wrong]}"
     elif isinstance(error, aiohttp.ClientSSLError):
         how = f"no secure connection to {host}"
     elif isinstance(error, TimeoutError | asyncio.TimeoutError):

@@ -1,6 +1,5 @@
 """What an API server and the way to it say, and what Keyferry says instead: one table. No answer's text is told."""
 
-import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -72,9 +71,8 @@ def senseless(about: About, how: str = "no answer of an API server's") -> SyncEr
 
 def broken(failure: Exception, about: About) -> SyncError:
     """The error for a connection that does not come about, or breaks."""
-    if isinstance(failure, aiohttp.ClientConnectorCertificateError | ssl.SSLCertVerificationError):
-        number = getattr(getattr(failure, "certificate_error", failure), "verify_code", 0)
-        how = _CERTIFICATE[certificates.kind(number)]
+    if wrong := certificates.refused(failure):
+        how = _CERTIFICATE[wrong]
         return certificates.Untrusted(f"{about.operation}: no secure connection to {about.host}: {how}")
     words = next((words for kind, words in _BROKEN.items() if isinstance(failure, kind)), "{host} breaks off")
     return BackendUnavailable(f"{about.operation}: {words.format(host=about.host)}")
