@@ -2,8 +2,9 @@
 
 import re
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager, aclosing
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -12,13 +13,9 @@ from keyferry.api.store import MappingTags
 from keyferry.backends.cipher import Identity
 from keyferry.backends.elasticsearch.backend import ElasticsearchBackend
 from keyferry.backends.elasticsearch.documents import id_of
-from keyferry.fetch.budget import Budget
-from keyferry.fetch.cache import Cache
-from keyferry.fetch.fetcher import Fetcher
-from keyferry.fetch.guard import Guard
 from keyferry.policy.mapping import ByPaths, ByTags, Mapping
 from tests.contract.elasticsearch_stores import DB, listed, store
-from tests.contract.test_vault_costs import PLACES, Fleet
+from tests.contract.fleet import PLACES, Fleet, fleet_of
 from tests.servers.elasticsearch_server import ElasticsearchServer
 
 pytest_plugins = ["tests.contract.elasticsearch_fixtures"]
@@ -30,25 +27,10 @@ MAPPINGS: dict[str, Mapping] = {
 SEARCH, READ, WRITE = "/{index}/_search", "/{index}/_mget", "/{index}/_doc/{id}"
 
 
-@asynccontextmanager
-async def fleet(
+def fleet(
     elastic: ElasticsearchServer, index: str, mapping: Mapping, places: Sequence[tuple[str, str]] = PLACES
-) -> AsyncIterator[Fleet]:
-    budget = Budget("store", 100000, 8, 30)
-    fetcher = Fetcher(
-        store="ClusterSecretStore elasticsearch",
-        backend=store(elastic, index, budget=budget, timeout=30, scope=mapping.scope()),
-        mapping=mapping,
-        budget=budget,
-        guard=Guard("ClusterSecretStore elasticsearch"),
-        cache=Cache(10000, 60),
-        demand=lambda: len(places),
-        crowded=lambda: False,
-        trouble=lambda _: None,
-        swept=lambda: None,
-    )
-    yield Fleet(fetcher, places)
-    await fetcher.aclose()
+) -> AbstractAsyncContextManager[Fleet]:
+    return fleet_of("elasticsearch", partial(store, elastic, index, scope=mapping.scope()), mapping, places)
 
 
 async def write(

@@ -2,20 +2,16 @@
 
 import re
 from collections import Counter
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from keyferry.fetch.budget import Budget
-from keyferry.fetch.cache import Cache
-from keyferry.fetch.fetcher import Fetcher
-from keyferry.fetch.guard import Guard
 from keyferry.policy.mapping import ByPaths
 from keyferry.values import Ref, Search
+from tests.contract.fleet import PLACES, Fleet, fleet_of
 from tests.contract.hcp_stores import store
-from tests.contract.test_vault_costs import PLACES, Fleet
 from tests.standins.hcp import HcpStandIn
 
 PAGE = Path(__file__).parents[2] / "docs" / "providers" / "hcp.md"
@@ -23,23 +19,8 @@ PATHS = ByPaths("acme", "_", inherit=True)
 OURS = [(namespace.replace("-", ""), key.replace("-", "_")) for namespace, key in PLACES]
 
 
-@asynccontextmanager
-async def fleet(hcp: HcpStandIn) -> AsyncIterator[Fleet]:
-    budget = Budget("store", 100000, 8, 30)
-    fetcher = Fetcher(
-        store="ClusterSecretStore hcp",
-        backend=store(hcp, budget=budget, timeout=30, scope=PATHS.scope()),
-        mapping=PATHS,
-        budget=budget,
-        guard=Guard("ClusterSecretStore hcp"),
-        cache=Cache(10000, 60),
-        demand=lambda: len(OURS),
-        crowded=lambda: False,
-        trouble=lambda _: None,
-        swept=lambda: None,
-    )
-    yield Fleet(fetcher, OURS)
-    await fetcher.aclose()
+def fleet(hcp: HcpStandIn) -> AbstractAsyncContextManager[Fleet]:
+    return fleet_of("hcp", partial(store, hcp, scope=PATHS.scope()), PATHS, OURS)
 
 
 def write(hcp: HcpStandIn, place: tuple[str, str], text: str) -> None:

@@ -2,20 +2,17 @@
 
 import re
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from keyferry.api.store import MappingTags
-from keyferry.fetch.budget import Budget
-from keyferry.fetch.cache import Cache
-from keyferry.fetch.fetcher import Fetcher
-from keyferry.fetch.guard import Guard
 from keyferry.policy.mapping import ByPaths, ByTags, Mapping
+from tests.contract.fleet import PLACES, Fleet, fleet_of
 from tests.contract.infisical_stores import store
-from tests.contract.test_vault_costs import PLACES, Fleet
 from tests.standins.infisical import InfisicalStandIn
 
 PAGE = Path(__file__).parents[2] / "docs" / "providers" / "infisical.md"
@@ -25,25 +22,10 @@ MAPPINGS: dict[str, Mapping] = {
 }
 
 
-@asynccontextmanager
-async def fleet(
+def fleet(
     infisical: InfisicalStandIn, mapping: Mapping, places: Sequence[tuple[str, str]] = PLACES
-) -> AsyncIterator[Fleet]:
-    budget = Budget("store", 100000, 8, 30)
-    fetcher = Fetcher(
-        store="ClusterSecretStore infisical",
-        backend=store(infisical, budget=budget, timeout=30, scope=mapping.scope()),
-        mapping=mapping,
-        budget=budget,
-        guard=Guard("ClusterSecretStore infisical"),
-        cache=Cache(10000, 60),
-        demand=lambda: len(places),
-        crowded=lambda: False,
-        trouble=lambda _: None,
-        swept=lambda: None,
-    )
-    yield Fleet(fetcher, places)
-    await fetcher.aclose()
+) -> AbstractAsyncContextManager[Fleet]:
+    return fleet_of("infisical", partial(store, infisical, scope=mapping.scope()), mapping, places)
 
 
 def write(infisical: InfisicalStandIn, place: tuple[str, str], text: str) -> None:

@@ -2,26 +2,21 @@
 
 import re
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from keyferry.api.store import MappingTags
-from keyferry.fetch.budget import Budget
-from keyferry.fetch.cache import Cache
-from keyferry.fetch.fetcher import Fetcher
-from keyferry.fetch.guard import Guard
 from keyferry.policy.mapping import ByNames, ByTags, Mapping
+from tests.contract.fleet import PLACES, Fleet, fleet_of
 from tests.contract.kubernetes_stores import Reader, store
-from tests.contract.test_vault_costs import Fleet
 from tests.controlplane.shared import shared
 
 PAGE = Path(__file__).parents[2] / "docs" / "providers" / "kubernetes.md"
-TEAMS, KEYS = 10, 100
-PLACES = [(f"team-{n % TEAMS}", f"key-{n // TEAMS}") for n in range(TEAMS * KEYS)]
 BY_NAMES = [("", f"{namespace}-{key}") for namespace, key in PLACES]
 NAMES, TAGS = ByNames("acme-"), ByTags("acme", MappingTags(), inherit=True)
 
@@ -42,23 +37,8 @@ def write(reader: Reader, place: tuple[str, str], data: bytes) -> None:
     reader.write(f"acme-{namespace}-{key}", {"password": data}, labels)
 
 
-@asynccontextmanager
-async def fleet(reader: Reader, mapping: Mapping, places: Sequence[tuple[str, str]]) -> AsyncIterator[Fleet]:
-    budget = Budget("store", 100000, 8, 30)
-    fetcher = Fetcher(
-        store="ClusterSecretStore kubernetes",
-        backend=store(reader, budget=budget, timeout=30, scope=mapping.scope()),
-        mapping=mapping,
-        budget=budget,
-        guard=Guard("ClusterSecretStore kubernetes"),
-        cache=Cache(10000, 60),
-        demand=lambda: len(places),
-        crowded=lambda: False,
-        trouble=lambda _: None,
-        swept=lambda: None,
-    )
-    yield Fleet(fetcher, places)
-    await fetcher.aclose()
+def fleet(reader: Reader, mapping: Mapping, places: Sequence[tuple[str, str]]) -> AbstractAsyncContextManager[Fleet]:
+    return fleet_of("kubernetes", partial(store, reader, scope=mapping.scope()), mapping, places)
 
 
 def calls(reader: Reader) -> Counter[str]:

@@ -2,6 +2,8 @@
 
 import re
 from collections import Counter
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import cast
 
@@ -11,12 +13,9 @@ from keyferry.api.store import MappingTags
 from keyferry.backends.base import Backend
 from keyferry.backends.sql.backend import SqlBackend
 from keyferry.fetch.budget import Budget
-from keyferry.fetch.cache import Cache
-from keyferry.fetch.fetcher import Fetcher
-from keyferry.fetch.guard import Guard
 from keyferry.policy.mapping import ByPaths, ByTags, Mapping
+from tests.contract.fleet import PLACES, fleet_of
 from tests.contract.sql_stores import Server, Stores
-from tests.contract.test_vault_costs import PLACES, Fleet
 
 pytest_plugins = ["tests.contract.sql_fixtures"]
 
@@ -47,31 +46,20 @@ def spent(budget: Budget) -> Counter[str]:
 
 @pytest.mark.parametrize("by", MAPPINGS)
 async def test_a_thousand_secrets_cost_what_the_page_says(stores: Stores, server: Server, database: str, by: str):
-    seeds, mapping, budget = stores(server, database, timeout=60), MAPPINGS[by], Budget("store", 100000, 8, 60)
+    seeds, mapping = stores(server, database, timeout=60), MAPPINGS[by]
     for place in PLACES:
         await write(seeds, place, "first")
-    fetcher = Fetcher(
-        store="ClusterSecretStore sql",
-        backend=cast("Backend", stores(server, database, budget=budget, timeout=60, scope=mapping.scope())),
-        mapping=mapping,
-        budget=budget,
-        guard=Guard("ClusterSecretStore sql"),
-        cache=Cache(10000, 60),
-        demand=lambda: len(PLACES),
-        crowded=lambda: False,
-        trouble=lambda _: None,
-        swept=lambda: None,
-    )
-    fleet = Fleet(fetcher, PLACES)
-    await fleet.refresh()
-    assert set(fleet.values.values()) == {b"first"}
-    costs = [spent(budget)]
-    await fleet.refresh()
-    costs.append(spent(budget))
-    for place in PLACES[:10]:
-        await write(seeds, place, "second")
-    await fleet.refresh()
-    costs.append(spent(budget))
+    make = partial(stores, server, database, scope=mapping.scope())
+    async with fleet_of("sql", cast("Callable[..., Backend]", make), mapping, timeout=60) as fleet:
+        await fleet.refresh()
+        assert set(fleet.values.values()) == {b"first"}
+        costs = [spent(fleet.budget)]
+        await fleet.refresh()
+        costs.append(spent(fleet.budget))
+        for place in PLACES[:10]:
+            await write(seeds, place, "second")
+        await fleet.refresh()
+        costs.append(spent(fleet.budget))
     assert [fleet.values[n] for n in range(11)] == [b"second"] * 10 + [b"first"]
     assert [each["Check"] for each in costs] == [0, 0, 0]
     assert [each.total() for each in costs] == documented()

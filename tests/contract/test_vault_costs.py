@@ -1,79 +1,29 @@
 """What a thousand ExternalSecrets over a thousand secrets cost a real Vault, from the log of its calls."""
 
-import asyncio
 import json
 import re
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from contextlib import AbstractAsyncContextManager
+from functools import partial
 from pathlib import Path
 
 from keyferry.api.store import MappingTags
-from keyferry.errors import SyncError
-from keyferry.fetch.budget import Budget
-from keyferry.fetch.cache import Cache
-from keyferry.fetch.fetcher import Fetcher
-from keyferry.fetch.guard import Guard
 from keyferry.policy.mapping import ByPaths, ByTags, Mapping
-from keyferry.values import Looked, Lookup, Value
+from tests.contract.fleet import PLACES, TEAMS, Fleet, fleet_of
 from tests.contract.vault_stores import store
 from tests.standins.vault_proxy import VaultProxy
 
 PAGE = Path(__file__).parents[2] / "docs" / "providers" / "vault.md"
-TEAMS, KEYS = 10, 100
-PLACES = [(f"team-{n % TEAMS}", f"key-{n // TEAMS}") for n in range(TEAMS * KEYS)]
 PATHS = ByPaths("acme", "/", inherit=True)
 TAGS = ByTags("acme", MappingTags(), inherit=True)
 
 
-@dataclass
-class Fleet:
-    """ExternalSecrets of one store: each asks for one key, and reads it when its version is another than it knows."""
-
-    fetcher: Fetcher
-    places: Sequence[tuple[str, str]]
-    versions: dict[int, str] = field(default_factory=dict)
-    values: dict[int, bytes] = field(default_factory=dict)
-
-    async def refresh(self) -> None:
-        """All of them at one beat."""
-        at = asyncio.get_running_loop().time()
-        async with asyncio.TaskGroup() as group:
-            for number, (namespace, key) in enumerate(self.places):
-                group.create_task(self._one(number, namespace, key, at))
-
-    async def _one(self, number: int, namespace: str, key: str, at: float) -> None:
-        looked: Looked = await self.fetcher.look([Lookup(key)], (namespace,), at=at)
-        answer = looked[Lookup(key)]
-        assert not isinstance(answer, SyncError), answer
-        if answer[0].version == self.versions.get(number):
-            return
-        value = (await self.fetcher.values(answer))[answer[0]]
-        assert isinstance(value, Value), value
-        self.versions[number], self.values[number] = value.version, value.data
-
-
-@asynccontextmanager
-async def fleet(
+def fleet(
     vault: VaultProxy, mount: str, mapping: Mapping, places: Sequence[tuple[str, str]] = PLACES
-) -> AsyncIterator[Fleet]:
-    budget = Budget("store", 100000, 8, 30)
-    fetcher = Fetcher(
-        store="ClusterSecretStore vault",
-        backend=store(vault, mount, budget=budget, timeout=30),
-        mapping=mapping,
-        budget=budget,
-        guard=Guard("ClusterSecretStore vault"),
-        cache=Cache(10000, 60),
-        demand=lambda: len(places),
-        crowded=lambda: False,
-        trouble=lambda _: None,
-        swept=lambda: None,
-    )
-    yield Fleet(fetcher, places)
-    await fetcher.aclose()
+) -> AbstractAsyncContextManager[Fleet]:
+    return fleet_of("vault", partial(store, vault, mount), mapping, places)
 
 
 def seed(vault: VaultProxy, mount: str, places: Sequence[tuple[str, str]], *, tags: bool) -> None:
