@@ -34,7 +34,7 @@ CELLS = [
     for bad in (() if isinstance(cell, str) else cell)
 ]
 BUSY = 2.5  # seconds that a busy machine takes for what takes none
-PATIENCE = 3.0  # of a store; an SDK has nine tenths of it, so that its error, which names the address, comes first
+PATIENCE = 5.0  # of a store; an SDK has nine tenths of it, so that its error, which names the address, comes first
 
 
 @pytest.fixture
